@@ -1,0 +1,161 @@
+"""Compiled pulse kernels, one pair per device law, from the law's own `step`.
+
+Cost: counts visit every cell of the plan (one byte-cheap test for a zero) and pay per pulse; trains pay per coincidence,
+plus one visit per line and slot. Noise is drawn for a whole run of firing columns at once, which fills the vector units.
+The numbers drawn do not depend on how rows are split among threads.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+from numba.extending import register_jitable
+
+from ..random.cpu import normal, subkey
+from .reference import Step, Tally
+
+u32 = np.uint32
+_ONE = np.float32(1)
+# Below this many cells per thread, starting a thread costs more than it saves.
+_GRAIN = 1 << 16
+
+
+class Kernels(NamedTuple):
+    """The two kernels of a law; arguments as in `reference.py`, without `step`, and with a number of threads."""
+
+    counts: Callable[..., Tally]
+    trains: Callable[..., Tally]
+
+
+def compile_step(step: Step) -> Kernels:
+    """The kernels of a law.
+
+    Arguments:
+        step: a module-level function `step(g, p, up)` in arithmetic that NumPy and Numba share.
+    """
+    step = register_jitable(step)
+    # Numba keys its disk cache on this file; the law's own code must be part of the key too, or an edited law would
+    # silently run its old kernel.
+    code = step.__code__  # type: ignore[attr-defined]
+    fingerprint = hashlib.blake2b(repr((code.co_code, code.co_consts, code.co_names)).encode()).hexdigest()
+
+    @register_jitable
+    def pulse(g: Any, p: Any, up: bool, factor: Any) -> Any:
+        change = step(g, p, up) * factor
+        moved = g + change if up else g - change
+        return min(max(moved, p[0]), p[1])
+
+    @numba.njit(cache=True, error_model="numpy", nogil=True)
+    def counts(g, parameters, counters, plan, c2c, k0, k1, event, first, last):  # noqa: ANN001, ANN202, PLR0913
+        fingerprint  # noqa: B018  (part of the cache key)
+        k0, k1 = subkey(k0, k1, event, u32(0))
+        pulses, cells, stamp, counting = 0, 0, np.int32(event & 0x7FFFFFFF), counters.shape[0] > 0
+        for cell in range(first, last):
+            n = plan[cell]
+            if n == 0:
+                continue
+            up, n, x = n > 0, abs(n), g[cell]
+            for ordinal in range(n):
+                factor = _ONE
+                if c2c != 0:
+                    factor = _ONE + c2c * normal(k0, k1, u32(cell), u32(ordinal))
+                x = pulse(x, parameters[cell], up, factor)
+            g[cell] = x
+            pulses += n
+            cells += 1
+            if counting:
+                counters[cell, 0] += n
+                counters[cell, 1] = stamp
+        return pulses, cells
+
+    @numba.njit(cache=True, error_model="numpy", nogil=True)
+    def trains(g, parameters, counters, shape, rows, columns, c2c, k0, k1, event, first, last):  # noqa: ANN001, ANN202, PLR0913
+        fingerprint  # noqa: B018  (part of the cache key)
+        tile_columns, height, width = shape[1], shape[2], shape[3]
+        pulses, cells, stamp, counting = 0, 0, np.int32(event & 0x7FFFFFFF), counters.shape[0] > 0
+        line, row_line = np.empty(columns.shape[1], np.int64), np.empty(last - first, np.int64)
+        firing, signs = np.empty(columns.shape[1], np.int64), np.empty(columns.shape[1], np.int64)
+        ends, noise = np.empty(tile_columns, np.int64), np.empty(columns.shape[1], np.float32)
+        for sample in range(rows.shape[0]):
+            s0, s1 = subkey(k0, k1, event, u32(sample))
+            lines, union = 0, np.int64(0)
+            for j in range(columns.shape[1]):
+                if columns[sample, j] & 0x7FFFFFFF:
+                    line[lines] = j
+                    lines += 1
+                    union |= columns[sample, j]
+            row_lines, row_union = 0, np.int64(0)
+            for i in range(first, last):
+                if rows[sample, i] & 0x7FFFFFFF:
+                    row_line[row_lines] = i
+                    row_lines += 1
+                    row_union |= rows[sample, i]
+            for slot in range(31):
+                if not (union & row_union) >> slot & 1:
+                    continue
+                # The columns that fire in this slot, as cell offsets, tile column after tile column.
+                found, last_tile = 0, 0
+                for n in range(lines):
+                    bits = columns[sample, line[n]]
+                    if bits >> slot & 1:
+                        tile = line[n] // width
+                        while last_tile < tile:
+                            ends[last_tile] = found
+                            last_tile += 1
+                        firing[found] = tile * height * width + line[n] % width
+                        signs[found] = bits >> 31 & 1
+                        found += 1
+                if found == 0:
+                    continue
+                for m in range(row_lines):
+                    bits = rows[sample, row_line[m]]
+                    if not bits >> slot & 1:
+                        continue
+                    sign = bits >> 31 & 1
+                    i = row_line[m]
+                    base = (i // height) * tile_columns * height * width + (i % height) * width
+                    if c2c != 0:
+                        for n in range(found):
+                            noise[n] = _ONE + c2c * normal(s0, s1, u32(base + firing[n]), u32(slot))
+                    for n in range(found):
+                        cell = base + firing[n]
+                        factor = noise[n] if c2c != 0 else _ONE
+                        g[cell] = pulse(g[cell], parameters[cell], signs[n] == sign, factor)
+                        if counting:
+                            counters[cell, 0] += 1
+                            if counters[cell, 1] != stamp:
+                                counters[cell, 1] = stamp
+                                cells += 1
+                    pulses += found
+        return pulses, cells
+
+    def run_counts(g, parameters, counters, plan, c2c, key, event, threads=1):  # noqa: ANN001, ANN202, PLR0913
+        def part(first: int, last: int) -> tuple[int, int]:
+            return counts(g, parameters, counters, plan, c2c, u32(key[0]), u32(key[1]), event, first, last)
+
+        return _split(part, len(g), threads if len(g) >= 2 * _GRAIN else 1)
+
+    def run_trains(g, parameters, counters, shape, rows, columns, c2c, key, event, threads=1):  # noqa: ANN001, ANN202, PLR0913
+        def part(first: int, last: int) -> tuple[int, int]:
+            return trains(
+                g, parameters, counters, shape, rows, columns, c2c, u32(key[0]), u32(key[1]), event, first, last
+            )
+
+        return _split(part, rows.shape[1], threads if len(g) >= 2 * _GRAIN else 1)
+
+    return Kernels(run_counts, run_trains)
+
+
+def _split(part: Callable[[int, int], tuple[int, int]], size: int, threads: int) -> Tally:
+    """Run a kernel on `threads` equal ranges of 0..size at once and add up what they did."""
+    if threads <= 1:
+        return Tally(*part(0, size))
+    edges = [size * k // threads for k in range(threads + 1)]
+    with ThreadPoolExecutor(threads) as pool:
+        tallies = list(pool.map(part, edges[:-1], edges[1:]))
+    return Tally(sum(t[0] for t in tallies), sum(t[1] for t in tallies))
