@@ -16,7 +16,7 @@ import numba
 import numpy as np
 from numba.extending import register_jitable
 
-from ..random.cpu import normal, subkey
+from ..random.cpu import normal, radius, subkey, threefry, turn
 from .reference import Step, Tally
 
 u32 = np.uint32
@@ -25,9 +25,21 @@ _ONE = np.float32(1)
 _GRAIN = 1 << 16
 
 
-class Kernels(NamedTuple):
-    """The two kernels of a law; arguments as in `reference.py`, without `step`, and with a number of threads."""
+@numba.njit(cache=True, error_model="numpy", nogil=True)
+def _factors(out, firing, found, base, c2c, k0, k1, slot):  # noqa: ANN001, ANN202, PLR0913
+    """Step factors 1 + c2c x normal of one row's firing cells: a plain loop, which fills the vector units."""
+    block, second = u32(slot >> 1), np.float32(slot & 1)
+    first = _ONE - second
+    for n in range(found):
+        a, b = threefry(u32(base + firing[n]), block, k0, k1)
+        cosine, sine = turn(b)
+        out[n] = _ONE + c2c * (radius(a) * (first * cosine + second * sine))
 
+
+class Kernels(NamedTuple):
+    """A law's step and its two kernels; arguments as in `reference.py`, without `step`, and with a number of threads."""
+
+    step: Step
     counts: Callable[..., Tally]
     trains: Callable[..., Tally]
 
@@ -120,8 +132,7 @@ def compile_step(step: Step) -> Kernels:
                     i = row_line[m]
                     base = (i // height) * tile_columns * height * width + (i % height) * width
                     if c2c != 0:
-                        for n in range(found):
-                            noise[n] = _ONE + c2c * normal(s0, s1, u32(base + firing[n]), u32(slot))
+                        _factors(noise, firing, found, base, c2c, s0, s1, slot)
                     for n in range(found):
                         cell = base + firing[n]
                         factor = noise[n] if c2c != 0 else _ONE
@@ -148,7 +159,7 @@ def compile_step(step: Step) -> Kernels:
 
         return _split(part, rows.shape[1], threads if len(g) >= 2 * _GRAIN else 1)
 
-    return Kernels(run_counts, run_trains)
+    return Kernels(step, run_counts, run_trains)
 
 
 def _split(part: Callable[[int, int], tuple[int, int]], size: int, threads: int) -> Tally:

@@ -10,6 +10,8 @@ Arrays, shared by every function of this folder (N cells in C order over (tile r
                   normal number k of (stream key, event, sample, cell); see ops/random
 
 A law is a function `step(g, p, up)`: the mean change, positive, in S, of a cell at conductance g with parameters p[k].
+Write it in operators that NumPy arrays and Numba scalars share, branch only on `up`, and write a literal as
+`np.float32(0.5)`: a bare 0.5 is a float64 to Numba and would round differently from the reference.
 """
 
 from __future__ import annotations

@@ -1,0 +1,11 @@
+"""Device laws. To add one: its file, one export line here, one line in the contract-test list."""
+
+from ..core.component import choice, members
+from .base import AbstractDevice as AbstractDevice
+from .base import Backend as Backend
+from .base import DeviceState as DeviceState
+from .constant import ConstantStep as ConstantStep
+from .soft_bounds import SoftBounds as SoftBounds
+
+MEMBERS = members(globals(), AbstractDevice)
+AnyDevice = choice(MEMBERS)

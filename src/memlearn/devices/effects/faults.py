@@ -1,0 +1,43 @@
+"""Cells that never move: pulses sent to them are still sent, and counted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from ...core.component import Component, quantity
+from ...core.errors import InputError
+from ...core.random import Stream
+from ...ops import random
+
+
+class StuckCells(Component):
+    """Independent stuck cells, chosen once, when the cells are made."""
+
+    high: float = quantity(0.0, unit="1", ge=0, le=1, doc="fraction of cells stuck at the highest conductance")
+    low: float = quantity(0.0, unit="1", ge=0, le=1, doc="fraction of cells stuck at the lowest conductance")
+    anywhere: float = quantity(0.0, unit="1", ge=0, le=1, doc="fraction of cells stuck uniformly within the range")
+
+    def model_post_init(self, _: Any) -> None:
+        """Fractions of one whole."""
+        total = self.high + self.low + self.anywhere
+        if total > 1:
+            raise InputError("high + low + anywhere", total, "stuck fractions add up to more than 1", "Lower one of them.")
+
+    def pin(self, lower: Tensor, upper: Tensor, stream: Stream, g_min: float, g_max: float) -> tuple[Tensor, Tensor, Tensor]:
+        """Bounds with those of stuck cells drawn together onto the stuck value, and the mask of free cells.
+
+        Arguments:
+            lower, upper: S, (shape): bounds of healthy cells.
+            stream: whose random numbers.
+            g_min, g_max: S: the nominal range, at whose ends cells stick.
+        """
+        if not (self.high or self.low or self.anywhere):
+            return lower, upper, lower == lower
+        lot = random.uniform(stream.child("stuck"), 0, lower.shape, lower)
+        place = g_min + (g_max - g_min) * random.uniform(stream.child("stuck"), 1, lower.shape, lower)
+        place = place.masked_fill(lot < self.high, g_max)
+        place = place.masked_fill((lot >= self.high) & (lot < self.high + self.low), g_min)
+        free = lot >= self.high + self.low + self.anywhere
+        return lower.where(free, place), upper.where(free, place), free
