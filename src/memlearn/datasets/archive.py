@@ -91,7 +91,7 @@ def _search(folder: Path, name: str) -> tuple[Path, ...] | None:
         finds = [{part: path for part in PARTS if (path := _variant(place, part))} for place in places]
     except OSError as error:
         why = f"expected a folder with the files of {name}, but {error.filename}: {error.strerror}"
-        raise DataError(f"{folder}: {why}. {OWN_FOLDER}.") from None
+        raise DataError(f"{folder}: {why}. Correct the path, or {OWN_FOLDER}.") from None
     for place, found in zip(places, finds, strict=True):
         if len(found) == len(PARTS):
             return tuple(found.values())

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ..core.errors import DataError
 
-OWN_FOLDER = "Put the files in a folder of your own and name it with --data DIR or MEMLEARN_DATA"
+OWN_FOLDER = "put the files in a folder of your own and name it with --data DIR or MEMLEARN_DATA"
 OWN_CACHE = ", or name another cache with MEMLEARN_CACHE"
 
 
@@ -93,7 +93,7 @@ def store(folder: Path, file: RemoteFile, content: bytes) -> Path:
 
 def unusable(folder: Path, why: str) -> DataError:
     """The error of a cache folder that takes no file."""
-    return DataError(f"{folder}: cannot keep downloaded files here ({why}). {OWN_FOLDER}{OWN_CACHE}.")
+    return DataError(f"{folder}: cannot keep downloaded files here ({why}). Instead, {OWN_FOLDER}{OWN_CACHE}.")
 
 
 def expanded(path: Path | str) -> Path:

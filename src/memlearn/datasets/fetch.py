@@ -65,9 +65,9 @@ def fetch(
             if attempt + 1 < attempts:
                 time.sleep(pause * 2**attempt)
     reasons = "".join(f"\n  {line}" for line in dict.fromkeys(failures))
-    raise DataError(
-        f"{file.name}: no source delivered it.{reasons}\nCheck the network and try again. Without one: {OWN_FOLDER[0].lower()}{OWN_FOLDER[1:]}."
-    )
+    remedy = f"Check the network and try again. Without a network, {OWN_FOLDER}."
+    raise DataError(f"{file.name}: no source delivered it.{reasons}
+{remedy}")
 
 
 def _download(url: str, file: RemoteFile, *, timeout: float, limit: float) -> bytes:
