@@ -66,8 +66,7 @@ def fetch(
                 time.sleep(pause * 2**attempt)
     reasons = "".join(f"\n  {line}" for line in dict.fromkeys(failures))
     remedy = f"Check the network and try again. Without a network, {OWN_FOLDER}."
-    raise DataError(f"{file.name}: no source delivered it.{reasons}
-{remedy}")
+    raise DataError(f"{file.name}: no source delivered it.{reasons}\n{remedy}")
 
 
 def _download(url: str, file: RemoteFile, *, timeout: float, limit: float) -> bytes:
