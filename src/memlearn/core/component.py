@@ -54,7 +54,7 @@ class Component(BaseModel):
 
     sources: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, /, **settings: Any) -> None:  # positional only: a table may hold a key named "self"
         known = type(self).model_fields
         for name, value in settings.items():
             if name not in known:
@@ -101,7 +101,7 @@ def members(namespace: Mapping[str, Any], base: type[Component]) -> dict[str, ty
 def kind_of(cls: type[Component]) -> str | None:
     """The TOML name of a concrete component, None for an abstract one."""
     field = cls.model_fields.get("kind")
-    return None if field is None or field.default is None else str(field.default)
+    return str(field.default) if field is not None and isinstance(field.default, str) else None
 
 
 def choice(family: Mapping[str, type[Component]]) -> Any:
@@ -136,7 +136,8 @@ def unit_of(field: FieldInfo) -> str:
 
 def _bounds(field: FieldInfo) -> list[str]:
     signs = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
-    return [f"{s} {getattr(m, a):g}" for m in field.metadata for a, s in signs.items() if getattr(m, a, None) is not None]
+    found = [(sign, getattr(mark, name, None)) for mark in field.metadata for name, sign in signs.items()]
+    return [f"{sign} {bound:g}" for sign, bound in found if bound is not None]
 
 
 def _short(value: Any) -> str:
@@ -146,9 +147,12 @@ def _short(value: Any) -> str:
 
 
 def _type_name(annotation: Any) -> str:
-    if get_origin(annotation) is not None:
-        return " or ".join(_type_name(part) for part in get_args(annotation) if not isinstance(part, FieldInfo))
-    return getattr(annotation, "__name__", str(annotation))
+    if get_origin(annotation) is Annotated:
+        return _type_name(get_args(annotation)[0])
+    parts = [_type_name(part) for part in get_args(annotation) if part is not Ellipsis]
+    if parts:
+        return f"tuple of {', '.join(parts)}" if get_origin(annotation) is tuple else " or ".join(parts)
+    return "none" if annotation is type(None) else getattr(annotation, "__name__", str(annotation))
 
 
 def _readable(error: ValidationError, cls: type[Component], settings: Mapping[str, Any]) -> InputError:
@@ -167,20 +171,27 @@ def _readable(error: ValidationError, cls: type[Component], settings: Mapping[st
         return InputError(f"{where}.kind", context["tag"], "unknown kind", nearest(str(context["tag"]), words))
     if kind == "union_tag_not_found":
         return InputError(f"{where}.kind", None, "is required", "Say which kind, for instance kind = \"...\".")
+    if kind == "model_type":
+        return InputError(where, given, f"must be a {context['class_name']} or a table of its settings")
+    if kind == "model_attributes_type":
+        return InputError(where, given, "must be a table or a component", f'Write {where} = {{kind = "..."}}.')
+    message = first["msg"].removeprefix("Value error, ")
+    message = message[:1].lower() + message[1:]  # only the first letter: the rest may quote what the user must write
     others = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    return InputError(where, given, first["msg"].removeprefix("Value error, ").lower() + others)
+    return InputError(where, given, message + others)
 
 
 def _path(location: tuple[str | int, ...], settings: Any) -> list[str]:
     """The keys that the user wrote; pydantic mixes the `kind` of each union member into its locations."""
-    path, here = [], settings
+    path: list[str] = []
+    here: Any = settings
     for part in location:
         kind = here.get("kind") if isinstance(here, Mapping) else getattr(here, "kind", None)
         if path and part == kind:
             continue
         path.append(str(part))
         try:
-            here = here[part] if isinstance(here, Mapping | tuple) else None
+            here = here[part]
         except (KeyError, IndexError, TypeError):
             here = None
     return path

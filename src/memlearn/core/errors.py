@@ -29,6 +29,10 @@ class InputError(MemlearnError, ValueError):
         text = f"{argument} = {shown}: {allowed}"
         super().__init__(f"{text.rstrip('.')}. {remedy}".rstrip() if remedy else text)
 
+    def __reduce__(self) -> tuple[type[InputError], tuple[str, Any, str, str]]:
+        # An exception is copied from its text alone, which is not enough here; a worker process hands errors back so.
+        return type(self), (self.argument, self.value, self.allowed, self.remedy)
+
 
 class DataError(MemlearnError):
     """A file that is missing, truncated, corrupt, or not what its name says."""

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 
 class Stream(NamedTuple):
-    """A stream's 64-bit key, as two 32-bit words (the key of a Philox 4x32 generator)."""
+    """A stream's 64-bit key, as two 32-bit words; `ops/random` keys its generator with them."""
 
     low: int
     high: int
