@@ -1,0 +1,1 @@
+"""What a crossbar is made of besides its devices: mappings of weights to cells, and wires."""

@@ -1,0 +1,23 @@
+"""Wires without resistance: Ohm and Kirchhoff, one matrix product."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from torch import Tensor
+
+from .base import AbstractWires
+
+
+class IdealWires(AbstractWires):
+    """Every cell sees the full line voltage; every sense node is at ground."""
+
+    kind: Literal["ideal"] = "ideal"
+
+    def currents(self, conductance: Tensor, voltage: Tensor) -> Tensor:
+        """V G."""
+        return voltage @ conductance
+
+    def currents_transposed(self, conductance: Tensor, voltage: Tensor) -> Tensor:
+        """V G^T."""
+        return voltage @ conductance.mT

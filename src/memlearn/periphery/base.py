@@ -1,0 +1,93 @@
+"""The periphery contract: what drives a line, and what senses one."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import ClassVar, NamedTuple
+
+from torch import Tensor
+
+from ..core.component import Component
+from ..core.ledger import Event
+from ..core.random import Stream
+from ..ops import random
+
+
+class Address(NamedTuple):
+    """Where a converter's random numbers come from, and in which layer and direction it stands."""
+
+    stream: Stream
+    event: int
+
+
+class Driven(NamedTuple):
+    """What the drivers put on the lines."""
+
+    voltage: Tensor
+    """V, same shape as the values."""
+    scale: Tensor | float
+    """The value that stands for the full read voltage: one number, or (samples, 1, 1) where each sample has its own."""
+
+
+class AbstractDriver(Component):
+    """Turns the values of one line each into voltages."""
+
+    event: ClassVar[Event | None] = None
+    """What one use of one driver counts as; None for a plain switch."""
+
+    @abstractmethod
+    def drive(self, values: Tensor, read_voltage: float, at: Address) -> Driven:
+        """Voltages for values.
+
+        Arguments:
+            values: (samples, tile lines, lines).
+            read_voltage: V.
+            at: address of the random numbers; fixed errors per converter use event 0 of their own stream.
+        """
+
+
+class AbstractSense(Component):
+    """Turns the current of one line each into what the next stage sees."""
+
+    joins_tiles: ClassVar[bool] = False
+    """True: the currents of tiles that stand above each other meet on one node before they are sensed. False: each tile
+    is sensed by itself and the numbers are added."""
+    decides: ClassVar[bool] = False
+    """True when the outcome is a decision, which no scale multiplies."""
+
+    @abstractmethod
+    def sense(self, current: Tensor, unit_current: float, at: Address) -> Tensor:
+        """Values for currents.
+
+        Arguments:
+            current: A, (tile rows, tile columns, samples, lines).
+            unit_current: A: the current that stands for the value 1.
+            at: address of the random numbers.
+        """
+
+    @abstractmethod
+    def uses(self, senses: int) -> dict[Event, int]:
+        """What sensing `senses` lines once counts as."""
+
+
+def per_converter(spread: float, lines: tuple[int, ...], sharing: int, stream: Stream, like: Tensor) -> Tensor:
+    """Fixed errors of the converters, spread x normal, one per line; `sharing` neighbouring lines have the same one.
+
+    Arguments:
+        spread: standard deviation.
+        lines: shape over tiles and lines; the last axis is the lines that share.
+        sharing: lines per converter.
+        stream: whose random numbers; drawn once, so always from event 0.
+        like: gives dtype and device.
+    """
+    converters = -(-lines[-1] // sharing)
+    drawn = spread * random.normal(stream, 0, (*lines[:-1], converters), like)
+    return drawn.repeat_interleave(sharing, dim=-1)[..., : lines[-1]]
+
+
+def quantise(values: Tensor, levels: float, stochastic: bool, at: Address) -> Tensor:
+    """Values in [-1, 1] on a grid of `levels` steps per unit; a stochastic grid is right on average."""
+    grid = values * levels
+    if stochastic:
+        return (grid + random.uniform(at.stream.child("round"), at.event, values.shape, values)).floor() / levels
+    return grid.round() / levels

@@ -1,0 +1,58 @@
+"""Digital-to-analogue converter: a number becomes a line voltage."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from torch import Tensor
+
+from ..core.component import quantity, setting
+from ..core.ledger import Event
+from ..ops import random
+from .base import AbstractDriver, Address, Driven, per_converter, quantise
+
+
+class DAC(AbstractDriver):
+    """Signed converter: values in [-input_range, input_range] become -read_voltage .. read_voltage, others clip.
+
+    With `bits` b there are 2^(b-1) - 1 steps on each side of zero, so that zero is exact.
+    """
+
+    kind: Literal["dac"] = "dac"
+    event: ClassVar[Event | None] = Event.DAC
+    sources: ClassVar[tuple[str, ...]] = (
+        "Gokmen, Onen, Haensch, Front. Neurosci. 11:538 (2017), noise management (scaling by the largest value)",
+    )
+
+    bits: int | None = quantity(8, unit="bit", ge=2, le=24, doc="resolution with sign; none for a continuous converter")
+    input_range: float = quantity(1.0, unit="1", gt=0, doc="the value that stands for the full read voltage")
+    scaling: Literal["none", "max"] = setting(
+        "none", doc="'max' divides each sample by its largest magnitude first, and multiplies the outcome by it afterwards"
+    )
+    stochastic_rounding: bool = setting(False, doc="round up with the probability of the remainder")
+    noise: float = quantity(0.0, unit="V", ge=0, doc="standard deviation of each conversion")
+    gain_spread: float = quantity(0.0, unit="1", ge=0, doc="standard deviation of the gain from converter to converter")
+    offset_spread: float = quantity(0.0, unit="V", ge=0, doc="standard deviation of the offset from converter to converter")
+    sharing: int = quantity(1, unit="1", ge=1, doc="lines that take turns at one converter")
+
+    def drive(self, values: Tensor, read_voltage: float, at: Address) -> Driven:
+        """Scale, clip, quantise, then the errors of the circuit."""
+        scale = None
+        if self.scaling == "max":
+            scale = values.abs().amax(dim=tuple(range(1, values.dim())), keepdim=True)
+            scale = scale.masked_fill(scale == 0, 1.0)
+            values = values / scale
+        values = (values / self.input_range).clamp(-1, 1)
+        if self.bits is not None:
+            values = quantise(values, 2 ** (self.bits - 1) - 1, self.stochastic_rounding, at)
+        voltage = values * read_voltage
+        lines = tuple(values.shape[1:])
+        if self.gain_spread:
+            voltage = voltage * (1 + per_converter(self.gain_spread, lines, self.sharing, at.stream.child("gain"), voltage))
+        if self.offset_spread:
+            offset = per_converter(self.offset_spread, lines, self.sharing, at.stream.child("offset"), voltage)
+            voltage = voltage + offset
+        if self.noise:
+            voltage = voltage + self.noise * random.normal(at.stream.child("noise"), at.event, voltage.shape, voltage)
+        full = self.input_range if scale is None else scale * self.input_range
+        return Driven(voltage, full)

@@ -1,0 +1,277 @@
+"""The conductor: a layer's stack of physical tiles, with three verbs: read, read_transposed, write."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from .arrays.mapping import AnyMapping, DifferentialPair
+from .arrays.wires import AnyWires, IdealWires
+from .core.component import Component, quantity, setting
+from .core.errors import InputError
+from .core.ledger import Event, Ledger, Pass
+from .core.random import Stream
+from .core.types import Counts, PulsePlan, Trains
+from .devices import AnyDevice, Backend, ConstantStep, DeviceState
+from .ops import random
+from .ops.pulse_update import Tally
+from .periphery import ADC, DAC, Address, AnyDriver, AnySense
+
+
+class Port(Component):
+    """One direction's converters: what drives the lines, and what senses the others."""
+
+    drive: AnyDriver = setting(DAC(), doc="circuit on each driven line")
+    sense: AnySense = setting(ADC(), doc="circuit on each sensed line")
+
+
+class Periphery(Component):
+    """The two directions of a tile; errors are small, so the backward port scales each error vector to its maximum."""
+
+    forward: Port = setting(Port(), doc="word lines driven, bit lines sensed")
+    backward: Port = setting(Port(drive=DAC(scaling="max")), doc="bit lines driven, word lines sensed")
+
+
+class Crossbar(Component):
+    """Shape and wiring of the physical tiles."""
+
+    mapping: AnyMapping = setting(DifferentialPair(), doc="which cells make a weight")
+    wires: AnyWires = setting(IdealWires(), doc="resistance of the lines")
+    rows: int = quantity(1024, unit="1", ge=1, doc="most word lines of a tile")
+    columns: int = quantity(1024, unit="1", ge=1, doc="most bit lines of a tile")
+    read_voltage: float = quantity(0.2, unit="V", gt=0, doc="voltage of a fully driven line while reading")
+
+
+class Array(Component):
+    """Everything that a layer's arrays are made of."""
+
+    device: AnyDevice = setting(ConstantStep(), doc="law of the cells")
+    crossbar: Crossbar = setting(Crossbar(), doc="shape and wiring of the tiles")
+    periphery: Periphery = setting(Periphery(), doc="converters of both directions")
+
+
+class Tile(nn.Module):
+    """A weight matrix (inputs, outputs) on a stack of equal physical tiles (tile rows x tile columns).
+
+    A layer larger than a tile is cut into equal parts; a tile that is not full has unused cells, which conduct nothing
+    and count nothing. The cells are buffers, so `state_dict` and `.to` see them.
+
+    Arguments:
+        inputs, outputs: shape of the weight matrix.
+        array: devices, mapping, wires and converters.
+        stream: whose random numbers; equal streams make equal tiles.
+        name: the layer's name in the ledger.
+        backend: "cpu" for compiled kernels and merged noise, "reference" for stage by stage.
+        dtype: of the conductances; float64 to compare with exact arithmetic.
+        threads: of the pulse kernels; no result depends on it.
+    """
+
+    conductance: Tensor
+    parameters_: Tensor
+    counters: Tensor
+    events: Tensor
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        *,
+        array: Array,
+        stream: Stream,
+        name: str = "layer",
+        backend: Backend = "cpu",
+        dtype: torch.dtype = torch.float32,
+        threads: int = 1,
+    ) -> None:
+        super().__init__()
+        for argument, value in (("inputs", inputs), ("outputs", outputs)):
+            if value < 1:
+                raise InputError(argument, value, "must be at least 1", "A layer needs a line on each side.")
+        self.inputs, self.outputs, self.array, self.stream = inputs, outputs, array, stream
+        self.name, self.backend, self.threads, self.ledger = name, backend, threads, None
+        crossbar, device, mapping = array.crossbar, array.device, array.crossbar.mapping
+        most = mapping.capacity(crossbar.rows, crossbar.columns)
+        if min(most) < 1:
+            raise InputError(
+                "crossbar", f"{crossbar.rows} x {crossbar.columns} cells", f"holds no weight of {mapping.kind}", "Enlarge it."
+            )
+        self.tiles = math.ceil(inputs / most[0]), math.ceil(outputs / most[1])
+        self.part = math.ceil(inputs / self.tiles[0]), math.ceil(outputs / self.tiles[1])
+        self.unit_current = mapping.unit_current(crossbar.read_voltage, device.range)
+        state = device.init((*self.tiles, *mapping.physical(*self.part)), stream.child("device"), dtype)
+        used = self._used()
+        self.cells = int(used.sum())
+        self.register_buffer("conductance", state.conductance * used)
+        self.register_buffer("parameters_", state.parameters * used[..., None])
+        self.register_buffer("counters", state.counters)
+        self.register_buffer("events", torch.zeros(3, dtype=torch.int64))
+        self.ledger: Ledger | None
+
+    @property
+    def state(self) -> DeviceState:
+        """The cells, as the device sees them; the tensors are the tile's own buffers."""
+        return DeviceState(self.conductance, self.parameters_, self.counters)
+
+    # The three verbs.
+
+    def read(self, values: Tensor) -> Tensor:
+        """Forward read: drive the word lines, sense the bit lines.
+
+        Arguments:
+            values: (samples, inputs).
+
+        Returns:
+            (samples, outputs): about values @ weight.
+        """
+        port, mapping, at = self.array.periphery.forward, self.array.crossbar.mapping, self._address("forward", 0)
+        driven = port.drive.drive(self._cut(values, 0), self.array.crossbar.read_voltage, at)
+        current = self._currents(mapping.row_lines(driven.voltage).transpose(0, 1)[:, None], False, at)
+        signal = mapping.column_signal(current)
+        if port.sense.joins_tiles:
+            signal = signal.sum(0, keepdim=True)
+        outcome = port.sense.sense(signal, self.unit_current, at).sum(0)
+        if self.ledger is not None:
+            self._count_read(Pass.FORWARD, port, len(values), self.inputs, self.outputs, self.tiles[1], self.tiles[0])
+        return self._join(outcome, self.outputs, 1.0 if port.sense.decides else driven.scale)
+
+    def read_transposed(self, errors: Tensor) -> Tensor:
+        """Transposed read: drive the bit lines, sense the word lines.
+
+        Arguments:
+            errors: (samples, outputs).
+
+        Returns:
+            (samples, inputs): about errors @ weight^T.
+        """
+        port, mapping, at = self.array.periphery.backward, self.array.crossbar.mapping, self._address("backward", 1)
+        driven = port.drive.drive(self._cut(errors, 1), self.array.crossbar.read_voltage, at)
+        current = self._currents(mapping.column_lines(driven.voltage).transpose(0, 1)[None], True, at)
+        signal = mapping.row_signal(current).transpose(0, 1)
+        if port.sense.joins_tiles:
+            signal = signal.sum(0, keepdim=True)
+        outcome = port.sense.sense(signal, self.unit_current, at).sum(0)
+        if self.ledger is not None:
+            self._count_read(Pass.BACKWARD, port, len(errors), self.outputs, self.inputs, self.tiles[0], self.tiles[1])
+        return self._join(outcome, self.inputs, 1.0 if port.sense.decides else driven.scale)
+
+    def write(self, plan: PulsePlan) -> Tally:
+        """Send a pulse plan, given in weights (`Counts` (inputs, outputs), `Trains` over inputs and outputs), to the cells.
+
+        Returns:
+            Pulses that were sent to cells, and distinct cells that received any.
+        """
+        mapping = self.array.crossbar.mapping
+        if isinstance(plan, Counts):
+            slots = int(plan.pulses.abs().amax()) if plan.pulses.numel() else 0
+            physical: PulsePlan = mapping.counts(Counts(self.cut_weights(plan.pulses)))
+        else:
+            slots = plan.slots * len(plan.rows)
+            cut = Trains(self._cut(plan.rows, 0), self._cut(plan.columns, 1), plan.slots)
+            physical = mapping.trains(cut)
+            physical = physical._replace(rows=physical.rows.flatten(1), columns=physical.columns.flatten(1))
+        at = self._address("update", 2)
+        _, tally = self.array.device.pulse(
+            self.state, physical, at.stream, at.event, backend=self.backend, threads=self.threads
+        )
+        if self.ledger is not None:
+            self.ledger.count(self.name, Pass.UPDATE, Event.PULSE, tally.pulses)
+            self.ledger.count(self.name, Pass.UPDATE, Event.PULSED_CELL, tally.cells)
+            self.ledger.count(self.name, Pass.UPDATE, Event.TRAIN_SLOT, slots)
+        return tally
+
+    # Set-up and debugging handles; no learning rule touches them.
+
+    def initialise(self, weight: Tensor) -> None:
+        """Set the cells as near to the weights (inputs, outputs) as their own bounds let them; costs and counts nothing."""
+        device = self.array.device
+        target = self.array.crossbar.mapping.conductances(self.cut_weights(weight), device.g_min, device.g_max)
+        bounded = target.clamp(self.parameters_[..., 0], self.parameters_[..., 1])
+        self.conductance.copy_(bounded * self._used())
+
+    def weight(self) -> Tensor:
+        """The weights (inputs, outputs) that the cells stand for."""
+        device = self.array.device
+        parts = self.array.crossbar.mapping.weight(self.conductance, device.g_min, device.g_max)
+        return parts.transpose(1, 2).flatten(2).flatten(0, 1)[: self.inputs, : self.outputs]
+
+    def used(self) -> Tensor:
+        """Mask of the cells that belong to the layer (reference cells too), shape of the cells."""
+        return self._used().bool()
+
+    @property
+    def weight_step(self) -> float:
+        """Mean weight change of one pulse at mid-range, as the drivers that plan an update must know it."""
+        device = self.array.device
+        return self.array.crossbar.mapping.step(device.mean_step, device.range)
+
+    def cut_weights(self, weight: Tensor) -> Tensor:
+        """(inputs, outputs) cut into tiles (tile rows, tile columns, rows, columns), zero where there is nothing."""
+        if tuple(weight.shape) != (self.inputs, self.outputs):
+            raise InputError(
+                "weight", tuple(weight.shape), f"must have shape (inputs, outputs) = ({self.inputs}, {self.outputs})",
+                "A torch weight is (outputs, inputs): transpose it.",
+            )
+        (tall, wide), (rows, columns) = self.tiles, self.part
+        padded = nn.functional.pad(weight, (0, wide * columns - self.outputs, 0, tall * rows - self.inputs))
+        return padded.reshape(tall, rows, wide, columns).transpose(1, 2)
+
+    # The stages between drivers and senses.
+
+    def _currents(self, voltage: Tensor, transposed: bool, at: Address) -> Tensor:
+        """Line currents of a read with the device's noise, (tile rows, tile columns, samples, lines), A."""
+        device, wires = self.array.device, self.array.crossbar.wires
+        solve = wires.currents_transposed if transposed else wires.currents
+        if device.read_noise.silent:
+            return solve(self.conductance, voltage)
+        if self.backend == "reference":
+            seen = [
+                solve(device.conductance(self.state, at.stream.child(sample), at.event), voltage[:, :, sample : sample + 1])
+                for sample in range(voltage.shape[2])
+            ]
+            return torch.cat(seen, dim=2)
+        # Independent normal noise of the cells of a line adds in variance: one draw a line is the same distribution.
+        variance = device.read_noise.variance(self.conductance) * self._used()
+        spread = solve(variance, voltage * voltage).sqrt()
+        mean = solve(self.conductance, voltage)
+        return mean + spread * random.normal(at.stream.child("read"), at.event, mean.shape, mean)
+
+    def _address(self, direction: str, which: int) -> Address:
+        """The next event of a direction; the counters are saved with the cells, so that a resumed run draws on."""
+        event = int(self.events[which])
+        self.events[which] += 1
+        return Address(self.stream.child(direction), event)
+
+    def _cut(self, values: Tensor, axis: int) -> Tensor:
+        """(samples, lines) to (samples, tiles, lines of a tile) on the input (0) or output (1) side."""
+        size = (self.inputs, self.outputs)[axis]
+        if values.dim() != 2 or values.shape[1] != size:
+            side = ("inputs", "outputs")[axis]
+            raise InputError(side, tuple(values.shape), f"must have shape (samples, {size})", f"Layer {self.name} has {size} {side}.")
+        values = nn.functional.pad(values, (0, self.tiles[axis] * self.part[axis] - size))
+        return values.reshape(len(values), self.tiles[axis], self.part[axis])
+
+    def _join(self, outcome: Tensor, size: int, scale: Tensor | float) -> Tensor:
+        """(tiles, samples, lines) to (samples, size), back in the units of the values that were driven."""
+        joined = outcome.transpose(0, 1).flatten(1)[:, :size]
+        return joined * (scale.flatten(1) if isinstance(scale, Tensor) else scale)
+
+    def _used(self) -> Tensor:
+        """1 where a cell belongs to the layer, 0 in the unused corner of a tile that is not full."""
+        rows = self._cut(torch.ones(1, self.inputs, dtype=torch.int64), 0)[0]
+        columns = self._cut(torch.ones(1, self.outputs, dtype=torch.int64), 1)[0]
+        row, column = self.array.crossbar.mapping.lines(rows, columns)
+        return row[:, None, :, None] * column[None, :, None, :]
+
+    def _count_read(self, during: Pass, port: Port, samples: int, driven: int, sensed: int, across: int, along: int) -> None:
+        """Events of one read: each of the `across` tiles on a driven line has its own driver, `along` likewise senses."""
+        assert self.ledger is not None
+        if port.drive.event is not None:
+            self.ledger.count(self.name, during, port.drive.event, samples * driven * across)
+        senses = samples * sensed * (1 if port.sense.joins_tiles else along)
+        for event, n in port.sense.uses(senses).items():
+            self.ledger.count(self.name, during, event, n)
+        self.ledger.count(self.name, during, Event.CELL_READ, samples * self.cells)
+        if along > 1 and not port.sense.joins_tiles:
+            self.ledger.count(self.name, during, Event.DIGITAL_ADD, samples * sensed * (along - 1))
