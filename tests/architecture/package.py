@@ -45,8 +45,18 @@ def components() -> tuple[type[Component], ...]:
 
 
 def concrete() -> list[type[Component]]:
-    """The components that can be made: no abstract method left, and in a family also a `kind`."""
-    return [c for c in components() if not inspect.isabstract(c) and (kind_of(c) or not bases_of(c)) and not is_base(c)]
+    """The components that can be made."""
+    return [cls for cls in components() if is_concrete(cls)]
+
+
+def is_concrete(cls: type[Component]) -> bool:
+    """True for what can be made: not a family's abstract class, nor an engine without `kind` that members share.
+
+    A member that forgot its `kind` counts as concrete, so that a test can say so: nothing derives from it.
+    """
+    if inspect.isabstract(cls) or is_base(cls):
+        return False
+    return bool(kind_of(cls)) or not bases_of(cls) or not cls.__subclasses__()
 
 
 def is_base(cls: type[Component]) -> bool:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import pytest
 
 from memlearn.core.component import Component, describe, kind_of, quantity, setting, unit_of
-from tests.architecture.package import bases_of, components, concrete, label, module_names
+from tests.architecture.package import bases_of, components, concrete, is_concrete, label, module_names
 
 MEMBERS = [cls for cls in concrete() if bases_of(cls)]
 WITH_DEFAULTS = [cls for cls in concrete() if not any(field.is_required() for field in cls.model_fields.values())]
@@ -100,6 +100,27 @@ def test_the_json_schema_exports(cls: type[Component]):
 
 
 # The readers above, held to known cases: a check that finds nothing must be able to find something.
+
+
+def test_members_are_told_from_bases_and_engines():
+    class Base(Component):
+        __module__ = "memlearn.family.base"
+
+    class Engine(Base):
+        pass
+
+    class Member(Engine):
+        kind: Literal["member"] = "member"
+
+    class Forgot(Engine):
+        pass
+
+    class Settings(Component):
+        pass
+
+    found = [cls for cls in (Base, Engine, Member, Forgot, Settings) if is_concrete(cls)]
+    assert found == [Member, Forgot, Settings]
+    assert [bases_of(cls) for cls in found] == [[Base], [Base], []]
 
 
 def test_the_field_check_sees_what_is_missing():
