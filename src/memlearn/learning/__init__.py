@@ -1,0 +1,13 @@
+"""Learning rules; see rules.py for the published ones and rule.py for what they share."""
+
+from .rule import Memory as Memory
+from .rule import Parts as Parts
+from .rule import Rule as Rule
+from .rules import MEMBERS as MEMBERS
+from .rules import AbstractRule as AbstractRule
+from .rules import AnyRule as AnyRule
+from .rules import FloatReference as FloatReference
+from .rules import manhattan as manhattan
+from .rules import sgd as sgd
+from .rules import sign_backprop as sign_backprop
+from .rules import threshold_manhattan as threshold_manhattan

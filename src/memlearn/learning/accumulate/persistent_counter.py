@@ -1,0 +1,45 @@
+"""A small signed counter per weight that outlives the batch; what a write fires is taken out, the remainder stays."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from ...core.component import quantity
+from ...core.types import Counts, Factors
+from .base import AbstractAccumulator
+
+
+class PersistentCounter(AbstractAccumulator):
+    """Integer counts of `bits` bits with sign; they saturate at the ends. Keep `threshold` within them.
+
+    Meant for factors that are signs: every batch adds whole numbers.
+    """
+
+    kind: Literal["persistent_counter"] = "persistent_counter"
+    sources: ClassVar[tuple[str, ...]] = (
+        "Li et al., Adv. Intell. Syst. 6:2300399 (2024), counters with blind pulses on overflow",
+    )
+
+    bits: int = quantity(8, unit="bit", ge=2, le=16, doc="size of one counter, with sign")
+
+    def init(self, inputs: int, outputs: int) -> Tensor | None:
+        """All zero."""
+        return torch.zeros(inputs, outputs)
+
+    def add(self, memory: Tensor | None, factors: Factors) -> Factors | Tensor:
+        """The counters after this batch."""
+        assert memory is not None
+        end = 2 ** (self.bits - 1) - 1
+        return memory.add_(factors.rows.T @ factors.columns).clamp_(-end, end)
+
+    def settle(self, memory: Tensor | None, plan: Counts, quantum: float) -> None:
+        """Subtract what fired."""
+        assert memory is not None
+        memory.sub_(plan.pulses, alpha=quantum)
+
+    def bits_per_weight(self, batch: int, ternary: bool) -> int:
+        """The counter."""
+        return self.bits

@@ -1,0 +1,104 @@
+"""What every in-memory layer shares: tiles, the detour of the error through them, and the factors that it leaves behind."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from ..core.errors import InputError
+from ..core.ledger import Ledger
+from ..core.random import Stream
+from ..core.types import Factors
+from ..tile import Tile
+
+
+class Credit(Protocol):
+    """Whose error drives the bit lines on the way back; a learning rule sets it, None means the error itself."""
+
+    def signal(self, wanted: Tensor) -> Tensor:
+        """What the bit lines carry, from minus the derivative of the loss (samples, outputs)."""
+        ...
+
+
+class ArrayLayer(nn.Module):
+    """A layer whose weights are conductances; `loss.backward()` reads its tile transposed and keeps outer-product factors.
+
+    Attributes:
+        tile: the physical arrays.
+        credit: how errors are represented, or None for the error itself; set by a learning rule.
+        factors: what backward passes have left since the last `take_factors`.
+    """
+
+    def __init__(self, tile: Tile) -> None:
+        super().__init__()
+        self.tile = tile
+        self.credit: Credit | None = None
+        self.factors: list[Factors] = []
+        # Autograd must visit the layer even where its input needs no gradient (the first layer of a network).
+        self._anchor = torch.zeros((), requires_grad=True)
+
+    def read(self, rows: Tensor) -> Tensor:
+        """Forward read of (samples, word lines), recorded for the backward pass."""
+        if not torch.is_grad_enabled():
+            return self.tile.read(rows)
+        return _Read.apply(rows, self._anchor, self)
+
+    def receive(self, rows: Tensor, gradient: Tensor, want_input: bool) -> Tensor | None:
+        """Take the error in: keep the factors, and read the tile transposed if the layer before wants an error.
+
+        Arguments:
+            rows: (samples, word lines), as they were driven forward.
+            gradient: (samples, outputs), derivative of the loss.
+            want_input: whether a gradient for `rows` is asked for.
+        """
+        wanted = -gradient
+        if self.credit is not None:
+            wanted = self.credit.signal(wanted)
+        if self.training:
+            self.factors.append(Factors(rows, wanted))
+        return -self.tile.read_transposed(wanted) if want_input else None
+
+    def take_factors(self) -> Factors | None:
+        """The factors since the last call, samples one after another, and forget them; None if there are none."""
+        kept, self.factors = self.factors, []
+        if len(kept) <= 1:
+            return kept[0] if kept else None
+        return Factors(torch.cat([f.rows for f in kept]), torch.cat([f.columns for f in kept]))
+
+
+class _Read(torch.autograd.Function):
+    """The array as a node of the autograd graph."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, anchor: Tensor, layer: ArrayLayer) -> Tensor:
+        ctx.layer, ctx.rows = layer, rows.detach()
+        return layer.tile.read(ctx.rows)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, None, None]:  # type: ignore[override]
+        return ctx.layer.receive(ctx.rows, gradient, ctx.needs_input_grad[0]), None, None
+
+
+def array_layers(model: nn.Module) -> dict[str, ArrayLayer]:
+    """The in-memory layers of a model, by name, in the order of `named_modules`."""
+    found = {name or "layer": module for name, module in model.named_modules() if isinstance(module, ArrayLayer)}
+    if not found:
+        raise InputError(
+            "model", type(model).__name__, "has no in-memory layer", "Use memlearn.nn.Linear, or memlearn.nn.convert."
+        )
+    return found
+
+
+def attach_ledger(model: nn.Module, ledger: Ledger | None) -> None:
+    """Count the events of every array and neuron of a model in `ledger`, or stop counting (None)."""
+    for name, module in model.named_modules():
+        if not isinstance(module, Tile) and (isinstance(module, ArrayLayer) or hasattr(module, "ledger")):
+            target = module.tile if isinstance(module, ArrayLayer) else module
+            target.ledger, target.name = ledger, name or "layer"  # type: ignore[assignment]
+
+
+def open_stream(seed: int | None) -> Stream:
+    """The stream of a new module: of the user's seed, or of torch's own generator, so that `torch.manual_seed` rules."""
+    return Stream.root(int(torch.randint(2**31 - 1, ())) if seed is None else seed)

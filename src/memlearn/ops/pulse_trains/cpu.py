@@ -1,0 +1,81 @@
+"""Compiled stochastic trains: the numbers of `reference.py`, bit for bit. Silent lines cost one comparison."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+from numba.extending import register_jitable
+
+from ..random.cpu import subkey, threefry
+
+u32 = np.uint32
+
+
+@register_jitable
+def encode(row_peak: float, column_peak: float, rate: float, max_slots: int, managed: bool) -> tuple[int, float, float]:
+    """(slots, row gain, column gain); see `reference.encoding`."""
+    wanted = rate * row_peak * column_peak
+    if wanted == 0:
+        return 0, 0.0, 0.0
+    if not managed:
+        gain = (rate / max_slots) ** 0.5
+        return max_slots, gain, gain
+    slots = int(min(max(np.ceil(wanted), 1), max_slots))
+    gain = (rate / slots) ** 0.5
+    skew = (column_peak / row_peak) ** 0.5
+    return slots, gain * skew, gain / skew
+
+
+@register_jitable
+def fire(out: Any, values: Any, gain: float, slots: int, k0: Any, k1: Any) -> None:
+    """Trains of one sample's lines under its sub-key; see `reference.fire`."""
+    for line in range(values.shape[0]):
+        value = np.float64(values[line])
+        if value == 0:
+            out[line] = 0
+            continue
+        threshold = min(abs(value) * gain, 1.0) * 4294967296.0
+        train = np.int64(1) << 31 if value < 0 else np.int64(0)
+        for block in range((slots + 1) // 2):
+            a, b = threefry(u32(line), u32(block), k0, k1)
+            if np.float64(a) < threshold:
+                train |= np.int64(1) << (2 * block)
+            if 2 * block + 1 < slots and np.float64(b) < threshold:
+                train |= np.int64(1) << (2 * block + 1)
+        out[line] = train
+
+
+@register_jitable
+def peak(values: Any) -> float:
+    """Largest magnitude."""
+    largest = np.float64(0)
+    for n in range(values.shape[0]):
+        largest = max(largest, abs(np.float64(values[n])))
+    return largest
+
+
+@numba.njit(cache=True, error_model="numpy", nogil=True)
+def stochastic(row_trains, column_trains, rows, columns, rate, max_slots, managed, row_key, column_key, event):  # noqa: ANN001, ANN202, PLR0913
+    """Trains of a batch.
+
+    Arguments:
+        row_trains, column_trains: int64 (samples, lines), written.
+        rows, columns: float (samples, lines): the outer-product factors.
+        rate, max_slots, managed: see `reference.encoding`; each sample has its own encoding.
+        row_key, column_key: uint32 pairs, the streams of the two sides.
+        event: address of the random numbers.
+
+    Returns:
+        The longest train of the batch, in slots.
+    """
+    longest = 0
+    for sample in range(rows.shape[0]):
+        slots, row_gain, column_gain = encode(peak(rows[sample]), peak(columns[sample]), rate, max_slots, managed)
+        r0, r1 = subkey(row_key[0], row_key[1], event, u32(sample))
+        c0, c1 = subkey(column_key[0], column_key[1], event, u32(sample))
+        fire(row_trains[sample], rows[sample], row_gain, slots, r0, r1)
+        fire(column_trains[sample], columns[sample], column_gain, slots, c0, c1)
+        longest = max(longest, slots)
+    return longest

@@ -1,0 +1,35 @@
+"""One identical pulse where the wanted change is large enough."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from torch import Tensor
+
+from ..core.component import quantity, setting
+from ..core.types import Counts, Factors, PulsePlan
+from .base import AbstractWriter, WriteAddress
+
+
+class Threshold(AbstractWriter):
+    """One pulse of the wanted sign where |wanted| >= threshold; all else is left alone.
+
+    The threshold is in units of the accumulator (counts, for sign backpropagation), or, if `relative`, a fraction of the
+    layer's largest wanted change: an absolute threshold can freeze the hidden layers of a network with analogue errors.
+    """
+
+    kind: Literal["threshold"] = "threshold"
+    quantum: ClassVar[bool] = True
+    sources: ClassVar[tuple[str, ...]] = (
+        "Zhang et al., Neural Networks 108:217 (2018), threshold learning rule",
+        "Yao et al., Nature 577:641 (2020), Methods, equation 2",
+    )
+
+    threshold: float = quantity(2.0, unit="1", gt=0, doc="smallest wanted change that fires a pulse")
+    relative: bool = setting(False, doc="threshold is a fraction of the layer's largest wanted change")
+
+    def plan(self, wanted: Factors | Tensor, at: WriteAddress) -> PulsePlan:
+        """sgn(wanted) where it reaches the threshold."""
+        assert isinstance(wanted, Tensor)
+        least = self.threshold * wanted.abs().amax().clamp_min(1e-30) if self.relative else self.threshold
+        return Counts((wanted.sign() * (wanted.abs() >= least)).int())
