@@ -126,12 +126,12 @@ class Tile(nn.Module):
             (samples, outputs): about values @ weight.
         """
         port, mapping, at = self.array.periphery.forward, self.array.crossbar.mapping, self._address("forward", 0)
-        driven = port.drive.drive(self._cut(values, 0), self.array.crossbar.read_voltage, at)
+        driven = port.drive.drive(self._cut(values, 0), self.array.crossbar.read_voltage, at.child("drive"))
         current = self._currents(mapping.row_lines(driven.voltage).transpose(0, 1)[:, None], False, at)
         signal = mapping.column_signal(current)
         if port.sense.joins_tiles:
             signal = signal.sum(0, keepdim=True)
-        outcome = port.sense.sense(signal, self.unit_current, at).sum(0)
+        outcome = port.sense.sense(signal, self.unit_current, at.child("sense")).sum(0)
         if self.ledger is not None:
             self._count_read(Pass.FORWARD, port, len(values), self.inputs, self.outputs, self.tiles[1], self.tiles[0])
         return self._join(outcome, self.outputs, 1.0 if port.sense.decides else driven.scale)
@@ -146,12 +146,12 @@ class Tile(nn.Module):
             (samples, inputs): about errors @ weight^T.
         """
         port, mapping, at = self.array.periphery.backward, self.array.crossbar.mapping, self._address("backward", 1)
-        driven = port.drive.drive(self._cut(errors, 1), self.array.crossbar.read_voltage, at)
+        driven = port.drive.drive(self._cut(errors, 1), self.array.crossbar.read_voltage, at.child("drive"))
         current = self._currents(mapping.column_lines(driven.voltage).transpose(0, 1)[None], True, at)
         signal = mapping.row_signal(current).transpose(0, 1)
         if port.sense.joins_tiles:
             signal = signal.sum(0, keepdim=True)
-        outcome = port.sense.sense(signal, self.unit_current, at).sum(0)
+        outcome = port.sense.sense(signal, self.unit_current, at.child("sense")).sum(0)
         if self.ledger is not None:
             self._count_read(Pass.BACKWARD, port, len(errors), self.outputs, self.inputs, self.tiles[0], self.tiles[1])
         return self._join(outcome, self.inputs, 1.0 if port.sense.decides else driven.scale)
@@ -186,7 +186,7 @@ class Tile(nn.Module):
     def initialise(self, weight: Tensor) -> None:
         """Set the cells as near to the weights (inputs, outputs) as their own bounds let them; costs and counts nothing."""
         device = self.array.device
-        target = self.array.crossbar.mapping.conductances(self.cut_weights(weight), device.g_min, device.g_max)
+        target = self.array.crossbar.mapping.conductances(self.cut_weights(weight.detach()), device.g_min, device.g_max)
         bounded = target.clamp(self.parameters_[..., 0], self.parameters_[..., 1])
         self.conductance.copy_(bounded * self._used())
 
@@ -227,7 +227,10 @@ class Tile(nn.Module):
             return solve(self.conductance, voltage)
         if self.backend == "reference":
             seen = [
-                solve(device.conductance(self.state, at.stream.child(sample), at.event), voltage[:, :, sample : sample + 1])
+                solve(
+                    device.conductance(self.state, at.stream.child(sample), at.event) * self._used(),
+                    voltage[:, :, sample : sample + 1],
+                )
                 for sample in range(voltage.shape[2])
             ]
             return torch.cat(seen, dim=2)

@@ -27,7 +27,7 @@ class DeviceState(NamedTuple):
     parameters: Tensor
     """(tile rows, tile columns, rows, columns, K): lower and upper bound, S, then what the law's step reads."""
     counters: Tensor
-    """(tile rows, tile columns, rows, columns, 2), int32: pulses received, last event that pulsed the cell."""
+    """(tile rows, tile columns, rows, columns, 2), int32: pulses received, 1 + last event that pulsed the cell."""
 
 
 class AbstractDevice(Component):
@@ -123,7 +123,11 @@ class AbstractDevice(Component):
             stream, event: address of the cycle-to-cycle noise.
             backend: "cpu" for the compiled kernel, "reference" for plain NumPy; they agree bit for bit.
             threads: for the compiled kernel; the result does not depend on it.
+
+        Raises:
+            InputError: the plan does not fit the cells.
         """
+        _fits(plan, tuple(state.conductance.shape))
         g, p, counters = state.conductance, state.parameters, state.counters
         cells = g.numel()
         args = (_flat(g, cells), _flat(p, cells, -1), _flat(counters, cells, -1))
@@ -138,6 +142,19 @@ class AbstractDevice(Component):
         if backend == "reference":
             return state, reference.trains(kernels.step, *args, *lines, *noise)
         return state, kernels.trains(*args, *lines, *noise, threads=threads)
+
+
+def _fits(plan: PulsePlan, cells: tuple[int, ...]) -> None:
+    """A compiled kernel does not look where it reads, so nothing may be left to it."""
+    if isinstance(plan, Counts):
+        if tuple(plan.pulses.shape) != cells:
+            raise InputError("plan.pulses", tuple(plan.pulses.shape), f"must have the shape of the cells, {cells}")
+        return
+    tall, wide, rows, columns = cells
+    for name, given, lines in (("rows", plan.rows, tall * rows), ("columns", plan.columns, wide * columns)):
+        if tuple(given.shape) != (len(plan.rows), lines):
+            allowed = f"must have shape (samples, lines) = ({len(plan.rows)}, {lines})"
+            raise InputError(f"plan.{name}", tuple(given.shape), allowed)
 
 
 def _flat(tensor: Tensor, *shape: int) -> np.ndarray:

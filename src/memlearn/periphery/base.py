@@ -19,6 +19,10 @@ class Address(NamedTuple):
     stream: Stream
     event: int
 
+    def child(self, *names: str | int) -> Address:
+        """The same event in the stream of a part, so that two circuits of one read do not share their noise."""
+        return Address(self.stream.child(*names), self.event)
+
 
 class Driven(NamedTuple):
     """What the drivers put on the lines."""
@@ -89,5 +93,7 @@ def quantise(values: Tensor, levels: float, stochastic: bool, at: Address) -> Te
     """Values in [-1, 1] on a grid of `levels` steps per unit; a stochastic grid is right on average."""
     grid = values * levels
     if stochastic:
-        return (grid + random.uniform(at.stream.child("round"), at.event, values.shape, values)).floor() / levels
+        # Not floor(grid + uniform): that sum rounds, and now and then lifts a value that is on the grid already.
+        low, lot = grid.floor(), random.uniform(at.stream.child("round"), at.event, values.shape, values)
+        return (low + (lot < grid - low)) / levels
     return grid.round() / levels

@@ -17,9 +17,11 @@ import numpy as np
 from numba.extending import register_jitable
 
 from ..random.cpu import normal, radius, subkey, threefry, turn
+from . import reference
 from .reference import Step, Tally
 
 u32 = np.uint32
+stamp: Any = register_jitable(reference.stamp)
 _ONE = np.float32(1)
 # Below this many cells per thread, starting a thread costs more than it saves.
 _GRAIN = 1 << 16
@@ -53,8 +55,7 @@ def compile_step(step: Step) -> Kernels:
     step = register_jitable(step)
     # Numba keys its disk cache on this file; the law's own code must be part of the key too, or an edited law would
     # silently run its old kernel.
-    code = step.__code__  # type: ignore[attr-defined]
-    fingerprint = hashlib.blake2b(repr((code.co_code, code.co_consts, code.co_names)).encode()).hexdigest()
+    fingerprint = hashlib.blake2b(repr(_code(step)).encode()).hexdigest()
 
     @register_jitable
     def pulse(g: Any, p: Any, up: bool, factor: Any) -> Any:
@@ -66,7 +67,7 @@ def compile_step(step: Step) -> Kernels:
     def counts(g, parameters, counters, plan, c2c, k0, k1, event, first, last):  # noqa: ANN001, ANN202, PLR0913
         fingerprint  # noqa: B018  (part of the cache key)
         k0, k1 = subkey(k0, k1, event, u32(0))
-        pulses, cells, stamp, counting = 0, 0, np.int32(event & 0x7FFFFFFF), counters.shape[0] > 0
+        pulses, cells, mark, counting = 0, 0, np.int32(stamp(event)), counters.shape[0] > 0
         for cell in range(first, last):
             n = plan[cell]
             if n == 0:
@@ -82,17 +83,17 @@ def compile_step(step: Step) -> Kernels:
             cells += 1
             if counting:
                 counters[cell, 0] += n
-                counters[cell, 1] = stamp
+                counters[cell, 1] = mark
         return pulses, cells
 
     @numba.njit(cache=True, error_model="numpy", nogil=True)
     def trains(g, parameters, counters, shape, rows, columns, c2c, k0, k1, event, first, last):  # noqa: ANN001, ANN202, PLR0913
         fingerprint  # noqa: B018  (part of the cache key)
         tile_columns, height, width = shape[1], shape[2], shape[3]
-        pulses, cells, stamp, counting = 0, 0, np.int32(event & 0x7FFFFFFF), counters.shape[0] > 0
+        pulses, cells, mark, counting = 0, 0, np.int32(stamp(event)), counters.shape[0] > 0
         line, row_line = np.empty(columns.shape[1], np.int64), np.empty(last - first, np.int64)
         firing, signs = np.empty(columns.shape[1], np.int64), np.empty(columns.shape[1], np.int64)
-        ends, noise = np.empty(tile_columns, np.int64), np.empty(columns.shape[1], np.float32)
+        noise = np.empty(columns.shape[1], np.float32)
         for sample in range(rows.shape[0]):
             s0, s1 = subkey(k0, k1, event, u32(sample))
             lines, union = 0, np.int64(0)
@@ -111,15 +112,11 @@ def compile_step(step: Step) -> Kernels:
                 if not (union & row_union) >> slot & 1:
                     continue
                 # The columns that fire in this slot, as cell offsets, tile column after tile column.
-                found, last_tile = 0, 0
+                found = 0
                 for n in range(lines):
                     bits = columns[sample, line[n]]
                     if bits >> slot & 1:
-                        tile = line[n] // width
-                        while last_tile < tile:
-                            ends[last_tile] = found
-                            last_tile += 1
-                        firing[found] = tile * height * width + line[n] % width
+                        firing[found] = line[n] // width * height * width + line[n] % width
                         signs[found] = bits >> 31 & 1
                         found += 1
                 if found == 0:
@@ -139,8 +136,8 @@ def compile_step(step: Step) -> Kernels:
                         g[cell] = pulse(g[cell], parameters[cell], signs[n] == sign, factor)
                         if counting:
                             counters[cell, 0] += 1
-                            if counters[cell, 1] != stamp:
-                                counters[cell, 1] = stamp
+                            if counters[cell, 1] != mark:
+                                counters[cell, 1] = mark
                                 cells += 1
                     pulses += found
         return pulses, cells
@@ -160,6 +157,15 @@ def compile_step(step: Step) -> Kernels:
         return _split(part, rows.shape[1], threads if len(g) >= 2 * _GRAIN else 1)
 
     return Kernels(step, run_counts, run_trains)
+
+
+def _code(function: Any) -> tuple[Any, ...]:
+    """All that a function computes with: its code, and the constants and functions of its module that it names."""
+    code, module = function.__code__, function.__globals__
+    named = {name: module[name] for name in code.co_names if name in module}
+    helpers = [_code(value) for value in named.values() if hasattr(value, "__code__")]
+    constants = [(name, value) for name, value in named.items() if isinstance(value, bool | int | float | np.generic)]
+    return code.co_code, code.co_consts, code.co_names, helpers, constants
 
 
 def _split(part: Callable[[int, int], tuple[int, int]], size: int, threads: int) -> Tally:

@@ -4,7 +4,8 @@ Arrays, shared by every function of this folder (N cells in C order over (tile r
 
     conductance   float (N,), S, changed in place
     parameters    float (N, K): the cell's lower and upper bound in S, then what the law's `step` reads
-    counters      int32 (N, 2): pulses ever received, and the last event that pulsed the cell; or (0, 2): do not count
+    counters      int32 (N, 2): pulses ever received, and 1 + the last event that pulsed the cell, 0 before any (modulo
+                  2^31 - 1); or (0, 2): do not count
     c2c           float32: spread of one step, relative to that step
     key, event    address of the noise: pulse number k of a cell (its ordinal in a count, its slot in a train) takes
                   normal number k of (stream key, event, sample, cell); see ops/random
@@ -27,10 +28,17 @@ Step = Callable[[Any, Any, bool], Any]
 
 
 class Tally(NamedTuple):
-    """What a write did: pulses applied, and distinct cells pulsed."""
+    """What a write did."""
 
     pulses: int
+    """Pulses applied."""
     cells: int
+    """Distinct cells pulsed; 0 for trains without counters, which nobody follows from slot to slot."""
+
+
+def stamp(event: int) -> int:
+    """What marks a cell as pulsed in this event; never 0, the mark of a new cell."""
+    return event % 0x7FFFFFFF + 1
 
 
 def _pulse(step: Step, g: np.ndarray, p: np.ndarray, chosen: np.ndarray, up: np.ndarray, factor: Any) -> None:
@@ -56,10 +64,9 @@ def _subkey(key: tuple[int, int], event: int, sample: int) -> tuple[np.ndarray, 
 def _count(counters: np.ndarray, chosen: np.ndarray, event: int) -> int:
     if not len(counters):
         return 0
-    stamp = np.int32(event & 0x7FFFFFFF)
-    fresh = int(np.count_nonzero(counters[chosen, 1] != stamp))
+    fresh = int(np.count_nonzero(counters[chosen, 1] != stamp(event)))
     counters[chosen, 0] += 1
-    counters[chosen, 1] = stamp
+    counters[chosen, 1] = stamp(event)
     return fresh
 
 
@@ -75,13 +82,13 @@ def counts(
 ) -> Tally:
     """Apply signed pulse counts, int (N,): plan[n] pulses up, or -plan[n] pulses down, one after another."""
     folded = _subkey(key, event, 0)
-    pulses = cells = 0
+    pulses = 0
     for ordinal in range(int(np.abs(plan).max(initial=0))):
         chosen = np.abs(plan) > ordinal
         _pulse(step, conductance, parameters, chosen, plan > 0, _factor(c2c, folded, len(plan), ordinal))
         pulses += int(chosen.sum())
-        cells += _count(counters, chosen, event)
-    return Tally(pulses, cells)
+        _count(counters, chosen, event)
+    return Tally(pulses, int(np.count_nonzero(plan)))
 
 
 def trains(
