@@ -1,0 +1,142 @@
+"""The report: one HTML page that holds its figures, its data and its scripts, and loads nothing."""
+
+from __future__ import annotations
+
+import json
+import math
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from . import figures, formats, summary, tables
+from .folder import Layer, Run, read_layer, read_runs, write_atomically
+from .layers import layer_figures
+
+_SIDE = 200
+_SMALLEST_SIDE = 40
+_MAPS = 3
+"""Maps of a layer: conductance before and after, pulses."""
+_BLOCKS = 450_000
+"""Blocks of all maps together; at six bytes each they stay below 3 MB."""
+
+
+def write_report(folders: Sequence[Path], out: Path | None = None) -> Path:
+    """Write the report of one or several runs as a single page that opens without a network.
+
+    Arguments:
+        folders: run folders, as `memlearn run` writes them; several are compared.
+        out: the file to write, `report.html` in the first folder unless given.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        InputError: when no folder is given, or `out` is a folder.
+        DataError: when a file of a run is missing, truncated, or not what its name says.
+    """
+    runs = read_runs(folders)
+    return write_atomically(Path(out) if out is not None else runs[0].folder / "report.html", render(runs))
+
+
+def render(runs: Sequence[Run]) -> str:
+    """The page as text.
+
+    Arguments:
+        runs: what `read_runs` returned.
+
+    Raises:
+        DataError: when the arrays of a layer are missing or damaged.
+    """
+    templates = FileSystemLoader(Path(__file__).parent / "templates")
+    page = Environment(
+        loader=templates, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    ).get_template("page.html.jinja")
+    single = len(runs) == 1
+    side = _side(sum(len(run.result.layers) for run in runs))
+    curves = figures.learning_curves(runs)
+    trade = figures.accuracy_against_wear(runs)
+    return page.render(
+        title=runs[0].label if single else f"{len(runs)} runs compared",
+        description=str(runs[0].config.get("description") or "") if single else "",
+        paragraph=summary.paragraph(runs),
+        headlines=summary.headlines(runs[0].result) if single else [],
+        comparison=tables.comparison([run.result for run in runs], [run.label for run in runs]),
+        curves=_plots([*curves, *([trade] if trade else [])], "run"),
+        sections=[_section(run, index=i, side=side) for i, run in enumerate(runs)],
+        colours=figures.COLOURS,
+        plotly=Markup(get_plotlyjs()),
+    )
+
+
+def _section(run: Run, *, index: int, side: int) -> dict[str, Any]:
+    """What the page says about one run."""
+    layers = []
+    for i, layer in enumerate(run.result.layers):
+        arrays = read_layer(run.folder, layer.name)
+        drawn = layer_figures(arrays, index=index, side=side)
+        plots = _plots(drawn, f"run-{index}-layer-{i}")
+        layers.append({"name": _heading(layer.name), "size": _size(layer), "figures": plots})
+    source = shlex.quote(str(run.folder / "config.json"))
+    target = shlex.quote(f"{run.folder.resolve().name}-again")
+    return {
+        "label": run.label,
+        "paragraph": summary.paragraph([run]),
+        "layers": layers,
+        "layer_table": tables.layer_table(run.result),
+        "ledger": tables.ledger_table(run.result),
+        "record": tables.record_table(run),
+        "sources": run.result.sources,
+        "command": f"memlearn run {source} --out {target}",
+        "config": json.dumps(run.config, indent=2, ensure_ascii=False),
+    }
+
+
+def _plots(drawn: Sequence[figures.Figure], prefix: str) -> list[dict[str, Any]]:
+    """Figures as the template takes them, each with an id that no name of the user enters."""
+    return [
+        {
+            "id": f"{prefix}-figure-{i}",
+            "title": figure.title,
+            "caption": figure.caption,
+            "height": figure.height,
+            "wide": figure.wide,
+            "spec": _script({"data": figure.traces, "layout": figure.layout}),
+        }
+        for i, figure in enumerate(drawn)
+    ]
+
+
+def _script(data: dict[str, Any]) -> Markup:
+    """Plain data as JSON that may stand inside a script element, whatever its texts contain."""
+    text = json.dumps(_finite(data), separators=(",", ":"), allow_nan=False)
+    return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no NaN; a figure of a run that diverged becomes a gap in its curve."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _side(layers: int) -> int:
+    """Blocks along the side of a map, so that all maps of the page together stay small."""
+    return max(_SMALLEST_SIDE, min(_SIDE, math.isqrt(_BLOCKS // max(1, _MAPS * layers))))
+
+
+def _heading(name: str) -> str:
+    return name if name.lower().startswith("layer") else f"Layer {name}"
+
+
+def _size(layer: Layer) -> str:
+    if layer.inputs is None or layer.outputs is None:
+        return ""
+    size = f"{formats.many(layer.inputs, 'input')}, {formats.many(layer.outputs, 'output')}"
+    return size if layer.cells is None else f"{size}, {formats.many(layer.cells, 'cell')}"

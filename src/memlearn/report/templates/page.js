@@ -1,0 +1,77 @@
+(() => {
+  "use strict";
+  const root = document.documentElement;
+  const specs = new Map();
+  document.querySelectorAll("script[data-plot]").forEach((script) => {
+    specs.set(document.getElementById(script.dataset.plot), JSON.parse(script.textContent));
+  });
+
+  // "@ink" in a colour setting stands for the style sheet's --ink, so that figures follow the page's theme.
+  const resolve = (value, css, key = "") => {
+    if (Array.isArray(value)) return value.map((item) => resolve(item, css, key));
+    if (value && typeof value === "object") {
+      if (value.bdata) return value;
+      return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, resolve(item, css, name)]));
+    }
+    const named = typeof value === "string" && value.startsWith("@") && /color$/.test(key);
+    return named ? css.getPropertyValue("--" + value.slice(1)).trim() : value;
+  };
+
+  const look = (layout) => {
+    const axis = {
+      gridcolor: "@grid", linecolor: "@line", zerolinecolor: "@line", automargin: true, ticks: "",
+      title: { standoff: 8 },
+    };
+    const merged = (own) => ({ ...axis, ...own, title: { ...axis.title, ...(own && own.title) } });
+    return {
+      font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: "@ink" },
+      paper_bgcolor: "@paper", plot_bgcolor: "@paper",
+      margin: { l: 56, r: 12, t: 28, b: 44 },
+      legend: { orientation: "h", x: 0, y: 1.01, yanchor: "bottom" },
+      modebar: { bgcolor: "@paper", color: "@soft", activecolor: "@ink" },
+      hoverlabel: { bgcolor: "@raised", bordercolor: "@line", font: { color: "@ink" } },
+      ...layout, xaxis: merged(layout.xaxis), yaxis: merged(layout.yaxis),
+    };
+  };
+
+  const settings = {
+    responsive: true, displaylogo: false, displayModeBar: true,
+    modeBarButtons: [["zoom2d", "pan2d", "resetScale2d", "toImage"]],
+    toImageButtonOptions: { format: "svg" },
+  };
+  const draw = (plot) => {
+    const { data, layout } = specs.get(plot);
+    const css = getComputedStyle(root);
+    return Plotly.react(plot, resolve(data, css), resolve(look(layout), css), settings);
+  };
+  const drawn = (plot) => plot.classList.contains("js-plotly-plot");
+
+  // A figure is drawn when it comes near the screen: a page with a hundred of them opens as fast as one with two.
+  const near = new IntersectionObserver((entries) => {
+    entries.filter((entry) => entry.isIntersecting && !drawn(entry.target)).forEach((entry) => draw(entry.target));
+  }, { rootMargin: "600px" });
+  specs.forEach((_, plot) => near.observe(plot));
+  const redraw = () => specs.forEach((_, plot) => drawn(plot) && draw(plot));
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+
+  // On paper everything is light, open and drawn.
+  let closed = [];
+  addEventListener("beforeprint", () => {
+    closed = [...document.querySelectorAll("details.run:not([open])")];
+    closed.forEach((details) => { details.open = true; });
+    root.classList.add("printing");
+    specs.forEach((_, plot) => draw(plot));
+  });
+  addEventListener("afterprint", () => {
+    closed.forEach((details) => { details.open = false; });
+    root.classList.remove("printing");
+    redraw();
+  });
+
+  const follow = () => {
+    const target = document.getElementById(location.hash.slice(1));
+    if (target instanceof HTMLDetailsElement) { target.open = true; target.scrollIntoView(); }
+  };
+  addEventListener("hashchange", follow);
+  follow();
+})();
