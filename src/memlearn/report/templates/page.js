@@ -42,7 +42,10 @@
   const draw = (plot) => {
     const { data, layout } = specs.get(plot);
     const css = getComputedStyle(root);
-    return Plotly.react(plot, resolve(data, css), resolve(look(layout), css), settings);
+    // Plotly measures a figure once; on paper it has another size.
+    const paper = root.classList.contains("printing");
+    const size = paper ? { width: plot.clientWidth, height: plot.clientHeight } : { autosize: true };
+    return Plotly.react(plot, resolve(data, css), resolve({ ...look(layout), ...size }, css), settings);
   };
   const drawn = (plot) => plot.classList.contains("js-plotly-plot");
 
