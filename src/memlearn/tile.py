@@ -114,7 +114,12 @@ class Tile(nn.Module):
         """The cells, as the device sees them; the tensors are the tile's own buffers."""
         return DeviceState(self.conductance, self.parameters_, self.counters)
 
-    # The three verbs.
+    # The three verbs, and what the input registers hold.
+
+    def encode(self, values: Tensor) -> Tensor:
+        """What the word lines' drivers will make of values (samples, inputs) in the next read; an update multiplies this."""
+        at = Address(self.stream.child("forward"), int(self.events[0]), self.training)
+        return self.array.periphery.forward.drive.encode(values, at)
 
     def read(self, values: Tensor) -> Tensor:
         """Forward read: drive the word lines, sense the bit lines.
@@ -244,7 +249,7 @@ class Tile(nn.Module):
         """The next event of a direction; the counters are saved with the cells, so that a resumed run draws on."""
         event = int(self.events[which])
         self.events[which] += 1
-        return Address(self.stream.child(direction), event)
+        return Address(self.stream.child(direction), event, self.training)
 
     def _cut(self, values: Tensor, axis: int) -> Tensor:
         """(samples, lines) to (samples, tiles, lines of a tile) on the input (0) or output (1) side."""

@@ -50,6 +50,9 @@ class Rule:
     Arguments:
         model: a module with in-memory layers; `loss.backward()` leaves their factors, `step()` writes them.
         parts: credit, accumulator and writer.
+
+    Attributes:
+        rate: what a schedule sets: it multiplies the learning rate of trains and divides the threshold of counters.
     """
 
     def __init__(self, model: nn.Module, parts: Parts) -> None:
@@ -59,6 +62,7 @@ class Rule:
         self.accumulator: AbstractAccumulator = parts.accumulator
         self.writer: AbstractWriter = parts.writer
         self.steps = 0
+        self.rate = 1.0
         self.memory: dict[str, Tensor | None] = {}
         for name, layer in self.layers.items():
             self.credit.check(layer.tile.array)
@@ -79,7 +83,7 @@ class Rule:
             wanted = self.accumulator.add(self.memory[name], factors)
             plan = self.writer.plan(wanted, self._address(layer.tile))
             if isinstance(plan, Counts) and self.writer.quantum:
-                self.accumulator.settle(self.memory[name], plan, self.writer.threshold)  # type: ignore[attr-defined]
+                self.accumulator.settle(self.memory[name], plan, self.writer.threshold / self.rate)  # type: ignore[attr-defined]
             tally = layer.tile.write(plan)
             pulses, cells = pulses + tally.pulses, cells + tally.cells
         self.steps += 1
@@ -110,7 +114,7 @@ class Rule:
         return Memory(self.accumulator.bits_per_weight(batch, binary), max(per_neuron))
 
     def _address(self, tile: Tile) -> WriteAddress:
-        return WriteAddress(tile.weight_step, tile.stream.child("writer"), self.steps)
+        return WriteAddress(tile.weight_step, self.rate, tile.stream.child("writer"), self.steps)
 
     def _neurons(self) -> list[Neuron]:
         return [module for module in self.model.modules() if isinstance(module, Neuron)]

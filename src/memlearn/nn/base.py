@@ -41,6 +41,7 @@ class ArrayLayer(nn.Module):
 
     def read(self, rows: Tensor) -> Tensor:
         """Forward read of (samples, word lines), recorded for the backward pass."""
+        rows = self.tile.encode(rows)
         if not torch.is_grad_enabled():
             return self.tile.read(rows)
         return _Read.apply(rows, self._anchor, self)

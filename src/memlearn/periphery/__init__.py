@@ -18,6 +18,7 @@ from .neuron import Sigmoid as Sigmoid
 from .neuron import StochasticBinary as StochasticBinary
 from .neuron import Tanh as Tanh
 from .switch import BinaryDriver as BinaryDriver
+from .switch import StochasticBinaryDriver as StochasticBinaryDriver
 from .switch import TernaryDriver as TernaryDriver
 
 DRIVERS = members(globals(), AbstractDriver)

@@ -18,6 +18,7 @@ class Address(NamedTuple):
 
     stream: Stream
     event: int
+    training: bool = False
 
     def child(self, *names: str | int) -> Address:
         """The same event in the stream of a part, so that two circuits of one read do not share their noise."""
@@ -38,6 +39,13 @@ class AbstractDriver(Component):
 
     event: ClassVar[Event | None] = None
     """What one use of one driver counts as; None for a plain switch."""
+
+    def encode(self, values: Tensor, at: Address) -> Tensor:
+        """What the driver's register holds for these values (samples, lines): an update multiplies this, not the original.
+
+        Driving an encoded value changes nothing more about it.
+        """
+        return values
 
     @abstractmethod
     def drive(self, values: Tensor, read_voltage: float, at: Address) -> Driven:

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from torch import Tensor
 
 from ..core.component import quantity
+from ..ops import random
 from .base import AbstractDriver, Address, Driven
 
 
@@ -16,11 +17,38 @@ class BinaryDriver(AbstractDriver):
     kind: Literal["binary_driver"] = "binary_driver"
     sources: ClassVar[tuple[str, ...]] = ("Zhang et al., Neural Networks 108:217 (2018), binary forward signals",)
 
-    threshold: float = quantity(0.5, unit="1", doc="value above which the line is driven")
+    threshold: float = quantity(0.5, unit="1", ge=0, lt=1, doc="value above which the line is driven")
+
+    def encode(self, values: Tensor, at: Address) -> Tensor:
+        """0 or 1."""
+        return (values > self.threshold).to(values.dtype)
 
     def drive(self, values: Tensor, read_voltage: float, at: Address) -> Driven:
         """0 or read_voltage."""
-        return Driven((values > self.threshold).to(values.dtype) * read_voltage, 1.0)
+        return Driven(self.encode(values, at) * read_voltage, 1.0)
+
+
+class StochasticBinaryDriver(AbstractDriver):
+    """A value in [0, 1] is the probability that the line is driven, drawn anew for each read; a random bit, no converter.
+
+    While training only: in evaluation the line is driven where the value lies above one half.
+    """
+
+    kind: Literal["stochastic_binary_driver"] = "stochastic_binary_driver"
+    sources: ClassVar[tuple[str, ...]] = (
+        "Li et al., Adv. Intell. Syst. 6:2300399 (2024), stochastically binarised forward signals",
+    )
+
+    def encode(self, values: Tensor, at: Address) -> Tensor:
+        """0 or 1."""
+        level: Tensor | float = 0.5
+        if at.training:
+            level = random.uniform(at.stream.child("bits"), at.event, values.shape, values)
+        return (values > level).to(values.dtype)
+
+    def drive(self, values: Tensor, read_voltage: float, at: Address) -> Driven:
+        """0 or read_voltage."""
+        return Driven(self.encode(values, at) * read_voltage, 1.0)
 
 
 class TernaryDriver(AbstractDriver):
@@ -29,8 +57,12 @@ class TernaryDriver(AbstractDriver):
     kind: Literal["ternary_driver"] = "ternary_driver"
     sources: ClassVar[tuple[str, ...]] = ("Zhang et al., Neural Networks 108:217 (2018), ternary errors",)
 
-    dead_zone: float = quantity(0.0, unit="1", ge=0, doc="largest magnitude that leaves the line grounded")
+    dead_zone: float = quantity(0.0, unit="1", ge=0, lt=1, doc="largest magnitude that leaves the line grounded")
+
+    def encode(self, values: Tensor, at: Address) -> Tensor:
+        """-1, 0 or 1."""
+        return values.sign() * (values.abs() > self.dead_zone)
 
     def drive(self, values: Tensor, read_voltage: float, at: Address) -> Driven:
         """-read_voltage, 0 or read_voltage."""
-        return Driven(values.sign() * (values.abs() > self.dead_zone) * read_voltage, 1.0)
+        return Driven(self.encode(values, at) * read_voltage, 1.0)

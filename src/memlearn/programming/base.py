@@ -17,6 +17,8 @@ class WriteAddress(NamedTuple):
 
     weight_step: float
     """Mean weight change of one pulse at mid-range."""
+    rate: float
+    """What a schedule multiplies the learning rate by; a threshold is divided by it."""
     stream: Stream
     event: int
 

@@ -36,7 +36,7 @@ class DeterministicTrains(AbstractWriter):
         """One train per line and sample."""
         assert isinstance(wanted, Factors)
         peaks = [f.abs().amax(dim=1, keepdim=True).clamp_min(torch.finfo(f.dtype).tiny) for f in wanted]
-        gain = (self.learning_rate / at.weight_step) ** 0.5
+        gain = (self.learning_rate * at.rate / at.weight_step) ** 0.5
         skew = (peaks[1] / peaks[0]).sqrt()
         rows = self._levels(wanted.rows * (gain * skew), at, "rows")
         columns = self._levels(wanted.columns * (gain / skew), at, "columns")

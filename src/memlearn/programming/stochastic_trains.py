@@ -38,7 +38,7 @@ class StochasticTrains(AbstractWriter):
         rows, columns = (f.detach().contiguous().numpy() for f in wanted)
         trains = np.empty(rows.shape, np.int64), np.empty(columns.shape, np.int64)
         keys = (np.array(at.stream.child(side), np.uint32) for side in ("rows", "columns"))
-        rate = self.learning_rate / at.weight_step
+        rate = self.learning_rate * at.rate / at.weight_step
         slots = pulse_trains.stochastic(
             *trains, rows, columns, rate, self.max_length, self.update_management, *keys, at.event
         )

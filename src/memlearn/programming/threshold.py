@@ -31,5 +31,5 @@ class Threshold(AbstractWriter):
     def plan(self, wanted: Factors | Tensor, at: WriteAddress) -> PulsePlan:
         """sgn(wanted) where it reaches the threshold."""
         assert isinstance(wanted, Tensor)
-        least = self.threshold * wanted.abs().amax().clamp_min(1e-30) if self.relative else self.threshold
+        least = self.threshold * wanted.abs().amax().clamp_min(1e-30) if self.relative else self.threshold / at.rate
         return Counts((wanted.sign() * (wanted.abs() >= least)).int())

@@ -1,0 +1,109 @@
+"""The training loop, in one place: one batch, and consecutive batches.
+
+Everybody may write a loop of their own (forward, `loss.backward()`, `rule.step()`); this is the one that runs use, and
+the place where a faster path can stand in for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+from torch import Tensor, nn
+
+from ..core.errors import InputError
+from ..ops.pulse_update import Tally
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+"""The mean over samples, a scalar, from outputs (samples, classes) and labels (samples,)."""
+
+
+class Learner(Protocol):
+    """What the loop needs of a rule: `Rule`, or the yardstick's `PlainSGD`."""
+
+    def step(self) -> Tally:
+        """Use what the backward pass has left."""
+        ...
+
+    def zero_grad(self) -> None:
+        """Forget what the backward pass has left."""
+        ...
+
+
+class BatchOutcome(NamedTuple):
+    """What one batch did."""
+
+    loss: float
+    """Mean over the samples."""
+    correct: int
+    """Samples whose largest output, in the training read itself, was that of their label."""
+    pulses: int
+    """Pulses sent to cells."""
+    cells: int
+    """Distinct cells that received any."""
+
+
+class Totals(NamedTuple):
+    """What consecutive batches did, added up."""
+
+    images: int = 0
+    loss_sum: float = 0.0
+    """Sum over images."""
+    correct: int = 0
+    pulses: int = 0
+    cells_pulsed_sum: int = 0
+    """Distinct cells pulsed in a step, summed over steps."""
+    steps: int = 0
+
+    def plus(self, other: Totals) -> Totals:
+        """Both together."""
+        return Totals(*(a + b for a, b in zip(self, other, strict=True)))
+
+
+def train_batch(model: nn.Module, rule: Learner, loss: Loss, inputs: Tensor, labels: Tensor) -> BatchOutcome:
+    """Read forward, read the error back, write.
+
+    Arguments:
+        model: in training mode.
+        rule: what turns the error into pulses.
+        loss: its derivative is the error at the outputs.
+        inputs: (samples, features).
+        labels: (samples,), int64.
+    """
+    outputs = model(inputs)
+    cost = loss(outputs, labels)
+    cost.backward()
+    tally = rule.step()
+    rule.zero_grad()
+    correct = int((outputs.detach().argmax(1) == labels).sum())
+    return BatchOutcome(float(cost), correct, tally.pulses, tally.cells)
+
+
+def train_images(
+    model: nn.Module, rule: Learner, loss: Loss, inputs: Tensor, labels: Tensor, batch: int
+) -> Totals:
+    """Train on images in the order given, batch after batch; the last batch may be smaller.
+
+    Arguments:
+        model, rule, loss: as in `train_batch`; the model is put into training mode.
+        inputs: (n, features).
+        labels: (n,), int64.
+        batch: images between two writes.
+
+    Returns:
+        Sums over the batches. Several calls, each of whole batches, train exactly as one call does.
+
+    Raises:
+        InputError: batch is not positive, or inputs and labels differ in number.
+    """
+    if batch < 1:
+        raise InputError("batch", batch, "must be at least 1")
+    if len(inputs) != len(labels):
+        raise InputError("labels", len(labels), f"must be as many as the inputs, {len(inputs)}")
+    model.train()
+    totals = Totals()
+    for first in range(0, len(labels), batch):
+        x, y = inputs[first : first + batch], labels[first : first + batch]
+        done = train_batch(model, rule, loss, x, y)
+        totals = totals.plus(Totals(len(y), done.loss * len(y), done.correct, done.pulses, done.cells, 1))
+    return totals
