@@ -41,9 +41,8 @@ class ArrayLayer(nn.Module):
 
     def read(self, rows: Tensor) -> Tensor:
         """Forward read of (samples, word lines), recorded for the backward pass."""
-        rows = self.tile.encode(rows)
         if not torch.is_grad_enabled():
-            return self.tile.read(rows)
+            return self.tile.read(self.tile.encode(rows))
         return _Read.apply(rows, self._anchor, self)
 
     def receive(self, rows: Tensor, gradient: Tensor, want_input: bool) -> Tensor | None:
@@ -74,7 +73,7 @@ class _Read(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, rows: Tensor, anchor: Tensor, layer: ArrayLayer) -> Tensor:
-        ctx.layer, ctx.rows = layer, rows.detach()
+        ctx.layer, ctx.rows = layer, layer.tile.encode(rows.detach())
         return layer.tile.read(ctx.rows)
 
     @staticmethod
