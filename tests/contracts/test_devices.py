@@ -1,0 +1,405 @@
+"""What every device law promises. To add a law, add one line to CASES."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from scipy import stats
+from torch import Tensor
+
+from memlearn.core.errors import InputError
+from memlearn.core.random import Stream
+from memlearn.core.types import Counts, PulsePlan, Trains
+from memlearn.devices import MEMBERS, AbstractDevice, ConstantStep, DeviceState, SoftBounds
+from memlearn.devices.effects import CycleToCycle, DeviceToDevice, ReadNoise, StuckCells
+
+CASES = [
+    ConstantStep(),
+    SoftBounds(),
+    SoftBounds(mix_up=0.3, mix_down=0.8, asymmetry=-0.2),
+]
+
+SHAPE = (2, 3, 5, 7)
+MANY = (1, 1, 100, 1000)
+ROOT, OTHER = Stream.root(17), Stream.root(18)
+IMPERFECT = {
+    "device_to_device": DeviceToDevice(step=0.3, upper_bound=0.2, lower_bound=0.2, balance=0.2),
+    "cycle_to_cycle": CycleToCycle(spread=0.3),
+    "faults": StuckCells(high=0.1, low=0.1, anywhere=0.1),
+}
+
+
+@pytest.fixture(autouse=True)
+def one_thread(few_threads: None) -> None:
+    """Waking a second thread for 1e5 numbers costs more than it saves."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(params=CASES, ids=lambda law: law.kind)
+def law(request: pytest.FixtureRequest) -> AbstractDevice:
+    return request.param
+
+
+@pytest.fixture
+def imperfect(law: AbstractDevice) -> AbstractDevice:
+    return law.replace(states=16, **IMPERFECT)
+
+
+def copy(state: DeviceState) -> DeviceState:
+    return DeviceState(*(tensor.clone() for tensor in state))
+
+
+def equal(a: DeviceState, b: DeviceState) -> bool:
+    return all(torch.equal(x, y) and x.dtype == y.dtype for x, y in zip(a, b, strict=True))
+
+
+def counts(shape: tuple[int, ...], n: int) -> Counts:
+    return Counts(torch.full(shape, n, dtype=torch.int32))
+
+
+def mixed_counts(shape: tuple[int, ...]) -> Counts:
+    """Counts of both signs and zeros."""
+    return Counts((torch.arange(math.prod(shape)).reshape(shape) * 7 % 23 - 11).int())
+
+
+def mixed_trains(shape: tuple[int, ...]) -> Trains:
+    """Two samples of trains of both signs."""
+    rows = torch.arange(2 * shape[0] * shape[2]).reshape(2, -1) * 37 % 256
+    columns = torch.arange(2 * shape[1] * shape[3]).reshape(2, -1) * 91 % 256
+    return Trains(rows | (rows % 2) << 31, columns | (columns % 3 // 2) << 31, 8)
+
+
+def mean_step(law: AbstractDevice, state: DeviceState, up: bool) -> Tensor:
+    """The law's mean change of each cell, where it is now."""
+    columns = [column.numpy() for column in state.parameters.unbind(-1)]
+    step = np.broadcast_to(law.kernels.step(state.conductance.numpy(), columns, up), state.conductance.shape)
+    return torch.from_numpy(step.copy())
+
+
+def placed(law: AbstractDevice, where: str) -> DeviceState:
+    """Many equal cells, in double precision, at mid-range or at a bound."""
+    state = law.init(MANY, ROOT, torch.float64)
+    column = {"lower": 0, "upper": 1}.get(where)
+    if column is not None:
+        state.conductance.copy_(state.parameters[..., column])
+    return state
+
+
+def relative_error(measured: Tensor, true: float) -> float:
+    return abs(float(measured) / true - 1)
+
+
+def test_every_member_is_tested():
+    assert {type(law) for law in CASES} == set(MEMBERS.values())
+    assert all(issubclass(member, AbstractDevice) and member.sources for member in MEMBERS.values())
+
+
+class TestState:
+    """What `init` makes."""
+
+    @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+    def test_shapes_and_types(self, imperfect, dtype):
+        state = imperfect.init(SHAPE, ROOT, dtype)
+        assert state.conductance.shape == SHAPE and state.counters.shape == (*SHAPE, 2)
+        assert state.parameters.shape[:-1] == SHAPE and state.parameters.shape[-1] >= 2
+        assert state.conductance.dtype == state.parameters.dtype == dtype and state.counters.dtype == torch.int32
+        assert not state.counters.any() and all(tensor.is_contiguous() for tensor in state)
+        assert all(tensor.isfinite().all() for tensor in state)
+
+    def test_ideal_cells_start_in_the_middle_of_the_nominal_range(self, law):
+        state = law.init(SHAPE, ROOT, torch.float64)
+        assert (state.conductance == law.middle).all()
+        for column, bound in ((0, law.g_min), (1, law.g_max)):
+            exact = torch.full(SHAPE, bound, dtype=torch.float64)
+            assert torch.allclose(state.parameters[..., column], exact, rtol=1e-14, atol=0)
+        steps = mean_step(law, state, True), mean_step(law, state, False)
+        for step, factor in zip(steps, (1 + law.asymmetry, 1 - law.asymmetry), strict=True):
+            assert torch.allclose(step, torch.full_like(step, factor * law.range / law.states), rtol=1e-12, atol=0)
+
+    def test_equal_streams_make_equal_cells(self, imperfect):
+        assert equal(imperfect.init(SHAPE, ROOT), imperfect.init(SHAPE, Stream.root(17)))
+        assert not equal(imperfect.init(SHAPE, ROOT), imperfect.init(SHAPE, OTHER))
+
+    def test_cells_are_the_same_in_both_precisions(self, imperfect):
+        single, double = imperfect.init(SHAPE, ROOT), imperfect.init(SHAPE, ROOT, torch.float64)
+        assert torch.allclose(single.parameters.double(), double.parameters, rtol=1e-4, atol=1e-10)
+
+    def test_every_step_is_positive_and_every_range_open(self, law):
+        wild = law.replace(device_to_device=DeviceToDevice(step=2, upper_bound=2, lower_bound=2, balance=3))
+        state = wild.init((1, 1, 100, 100), ROOT)
+        lower, upper = state.parameters[..., 0], state.parameters[..., 1]
+        assert (0 <= lower).all() and (lower < upper).all()
+        for up in (True, False):
+            assert state.parameters.isfinite().all() and (mean_step(wild, state, up) >= 0).all()
+
+
+@pytest.mark.parametrize("backend", ["reference", "cpu"])
+@pytest.mark.parametrize("plan", [mixed_counts(SHAPE), mixed_trains(SHAPE)], ids=["counts", "trains"])
+class TestPulse:
+    """What `pulse` does, whatever the law."""
+
+    def test_bounds_are_respected(self, imperfect, plan, backend):
+        state = imperfect.replace(states=3).init(SHAPE, ROOT)
+        for event in range(10):
+            state, _ = imperfect.pulse(state, plan, ROOT, event, backend=backend)
+            assert (state.conductance >= state.parameters[..., 0]).all()
+            assert (state.conductance <= state.parameters[..., 1]).all()
+
+    def test_equal_addresses_give_equal_outcomes(self, imperfect, plan, backend):
+        start = imperfect.init(SHAPE, ROOT)
+        first, again, later, elsewhere = (
+            imperfect.pulse(copy(start), plan, stream, event, backend=backend)[0]
+            for stream, event in ((ROOT, 3), (ROOT, 3), (ROOT, 4), (OTHER, 3))
+        )
+        assert equal(first, again)
+        assert not torch.equal(first.conductance, later.conductance)
+        assert not torch.equal(first.conductance, elsewhere.conductance)
+
+    @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+    def test_types_are_kept_and_only_cells_and_counters_change(self, imperfect, plan, backend, dtype):
+        start = imperfect.init(SHAPE, ROOT, dtype)
+        end, tally = imperfect.pulse(copy(start), plan, ROOT, 0, backend=backend)
+        assert [t.dtype for t in end] == [t.dtype for t in start] and [t.shape for t in end] == [t.shape for t in start]
+        assert torch.equal(end.parameters, start.parameters) and not torch.equal(end.conductance, start.conductance)
+        assert tally.pulses == end.counters[..., 0].sum() and tally.cells == (end.counters[..., 0] > 0).sum()
+
+    def test_state_is_changed_in_place(self, imperfect, plan, backend):
+        state = imperfect.init(SHAPE, ROOT)
+        end, _ = imperfect.pulse(state, plan, ROOT, 0, backend=backend)
+        assert all(a is b for a, b in zip(state, end, strict=True))
+
+    def test_stuck_cells_never_move_but_are_counted(self, imperfect, plan, backend):
+        start = imperfect.init(SHAPE, ROOT)
+        stuck = start.parameters[..., 0] == start.parameters[..., 1]
+        end, _ = imperfect.pulse(copy(start), plan, ROOT, 0, backend=backend)
+        healthy = imperfect.replace(faults=StuckCells())
+        other, _ = healthy.pulse(healthy.init(SHAPE, ROOT), plan, ROOT, 0, backend=backend)
+        assert stuck.any() and torch.equal(end.conductance[stuck], start.conductance[stuck])
+        assert end.counters[stuck].any() and torch.equal(end.counters, other.counters)
+        assert torch.equal(end.conductance[~stuck], other.conductance[~stuck])
+
+    def test_saved_cells_go_on_as_if_never_saved(self, imperfect, plan, backend, tmp_path: Path):
+        state, _ = imperfect.pulse(imperfect.init(SHAPE, ROOT), plan, ROOT, 0, backend=backend)
+        save_file(state._asdict(), tmp_path / "cells.safetensors")
+        loaded = DeviceState(**load_file(tmp_path / "cells.safetensors"))
+        assert equal(loaded, state)
+        ends = [imperfect.pulse(cells, plan, ROOT, 1, backend=backend) for cells in (state, loaded)]
+        assert equal(ends[0][0], ends[1][0]) and ends[0][1] == ends[1][1]
+
+
+@pytest.mark.parametrize("backend", ["reference", "cpu"])
+@pytest.mark.parametrize("n", [1, 3])
+def test_direction_is_that_of_the_sign(law, backend, n):
+    for sign in (1, -1):
+        end, _ = law.pulse(law.init(SHAPE, ROOT), counts(SHAPE, sign * n), ROOT, 0, backend=backend)
+        assert ((end.conductance - law.middle).sign() == sign).all()
+
+
+@pytest.mark.parametrize("backend", ["reference", "cpu"])
+def test_zero_pulses_change_nothing(imperfect, backend):
+    start = imperfect.init(SHAPE, ROOT)
+    trains = mixed_trains(SHAPE)
+    silent = trains._replace(rows=trains.rows & 1 << 31)
+    nobody = Trains(trains.rows[:0], trains.columns[:0], 8)
+    for plan in (counts(SHAPE, 0), silent, nobody):
+        end, tally = imperfect.pulse(copy(start), plan, ROOT, 0, backend=backend)
+        assert equal(end, start) and tally == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("plan", "argument"),
+    [
+        (counts((2, 3, 5, 6), 1), "plan.pulses"),
+        (counts((210,), 1), "plan.pulses"),
+        (Trains(torch.ones(2, 9, dtype=torch.int64), torch.ones(2, 21, dtype=torch.int64), 1), "plan.rows"),
+        (Trains(torch.ones(2, 10, dtype=torch.int64), torch.ones(2, 20, dtype=torch.int64), 1), "plan.columns"),
+        (Trains(torch.ones(2, 10, dtype=torch.int64), torch.ones(1, 21, dtype=torch.int64), 1), "plan.columns"),
+    ],
+)
+def test_a_plan_that_does_not_fit_is_refused(law: AbstractDevice, plan: PulsePlan, argument: str):
+    state = law.init(SHAPE, ROOT)
+    for backend in ("reference", "cpu"):
+        with pytest.raises(InputError, match="must have") as error:
+            law.pulse(state, plan, ROOT, 0, backend=backend)
+        assert error.value.argument == argument
+    assert equal(state, law.init(SHAPE, ROOT))
+
+
+def test_a_state_whose_memory_is_scattered_is_refused(law):
+    state = law.init((1, 1, 4, 4), ROOT)
+    turned = state._replace(conductance=state.conductance.mT)
+    with pytest.raises(InputError, match=r"must be contiguous\. Call \.contiguous\(\)"):
+        law.pulse(turned, counts((1, 1, 4, 4), 1), ROOT, 0)
+
+
+def test_a_reversed_range_is_refused():
+    for member in MEMBERS.values():
+        with pytest.raises(InputError, match=r"must lie below g_max") as error:
+            member(g_min=3e-6, g_max=3e-6)
+        assert error.value.argument == "g_min"
+
+
+class TestCycleToCycle:
+    """Spread of one pulse, relative to the step, independent per pulse (reference/devices.md, sections 3 and 6)."""
+
+    @pytest.mark.parametrize(("where", "sign"), [("middle", 1), ("middle", -1), ("lower", 1), ("upper", -1)])
+    def test_one_pulse_has_the_mean_of_the_law_and_the_stated_variance(self, law, where, sign):
+        noisy, start = law.replace(cycle_to_cycle=CycleToCycle(spread=0.3)), placed(law, where)
+        step = float(mean_step(law, start, sign > 0).flatten()[0])
+        end, _ = noisy.pulse(copy(start), counts(MANY, sign), ROOT, 0)
+        moved = sign * (end.conductance - start.conductance)
+        assert relative_error(moved.mean(), step) < 0.01 and relative_error(moved.var(), (0.3 * step) ** 2) < 0.03
+        assert stats.kstest(((moved / step - 1) / 0.3).flatten().numpy(), "norm").pvalue > 1e-3
+
+    @pytest.mark.parametrize(("where", "sign"), [("upper", 1), ("lower", -1)])
+    def test_at_the_bound_ahead_only_reversed_steps_remain(self, law, where, sign):
+        # Multiplicative noise of spread 1: a step is reversed with probability Phi(-1), else the bound holds.
+        noisy, start = law.replace(cycle_to_cycle=CycleToCycle(spread=1.0)), placed(law, where)
+        step = float(mean_step(law, start, sign > 0).flatten()[0])
+        end, _ = noisy.pulse(copy(start), counts(MANY, sign), ROOT, 0)
+        moved = sign * (end.conductance - start.conductance)
+        if step < 1e-9 * law.range:  # a soft bound: nothing to multiply
+            assert moved.abs().max() < 1e-8 * law.range
+            return
+        tail, density = stats.norm.cdf(-1), stats.norm.pdf(1)
+        mean, square = tail - density, 2 * tail - density
+        assert (moved <= 0).all() and relative_error((moved < 0).double().mean(), tail) < 0.03
+        assert relative_error(moved.mean(), step * mean) < 0.03
+        assert relative_error(moved.var(), step**2 * (square - mean**2)) < 0.05
+
+    def test_pulses_of_one_write_are_independent(self):
+        law = ConstantStep(states=1000, cycle_to_cycle=CycleToCycle(spread=0.5))
+        for n in (1, 4, 16, 64):
+            for plan in (counts(MANY, n), long_train(n)):
+                end, _ = law.pulse(law.init(MANY, ROOT, torch.float64), plan, ROOT, 0)
+                moved = end.conductance - law.middle
+                assert relative_error(moved.mean(), n * law.mean_step) < 0.01
+                assert relative_error(moved.var(), n * (0.5 * law.mean_step) ** 2) < 0.03
+
+    def test_events_are_independent(self):
+        law = ConstantStep(states=1000, cycle_to_cycle=CycleToCycle(spread=0.5))
+        state = law.init(MANY, ROOT, torch.float64)
+        for event in range(16):
+            state, _ = law.pulse(state, counts(MANY, 1), ROOT, event)
+        assert relative_error(state.conductance.var(), 16 * (0.5 * law.mean_step) ** 2) < 0.03
+
+
+def long_train(n: int) -> Trains:
+    """n pulses up to every cell of MANY, up to 16 a sample: also samples must be independent."""
+    per_sample, samples = min(n, 16), max(n // 16, 1)
+    word = torch.full((samples, 1), (1 << per_sample) - 1)
+    return Trains(word.expand(samples, MANY[2]), word.expand(samples, MANY[3]), per_sample)
+
+
+class TestDeviceToDevice:
+    """Spread of the parameters: moments of 1e5 cells."""
+
+    def test_step_is_normal(self, law):
+        spread = law.replace(device_to_device=DeviceToDevice(step=0.2))
+        state = spread.init(MANY, ROOT, torch.float64)
+        for up in (True, False):
+            mean = law.mean_step * (1 + (law.asymmetry if up else -law.asymmetry))
+            step = mean_step(spread, state, up) / mean
+            assert relative_error(step.mean(), 1) < 0.01 and relative_error(step.std(), 0.2) < 0.015
+            assert stats.kstest(((step - 1) / 0.2).flatten().numpy(), "norm").pvalue > 1e-3
+
+    def test_normal_steps_are_cut_at_zero(self, law):
+        spread = law.replace(device_to_device=DeviceToDevice(step=1.0))
+        step = mean_step(spread, spread.init(MANY, ROOT, torch.float64), True)
+        assert (step >= 0).all() and relative_error((step == 0).double().mean(), stats.norm.cdf(-1)) < 0.03
+
+    def test_step_is_log_normal(self, law):
+        spread = law.replace(device_to_device=DeviceToDevice(step=0.78, distribution="log_normal"))
+        step = mean_step(spread, spread.init(MANY, ROOT, torch.float64), True) / (law.mean_step * (1 + law.asymmetry))
+        logarithm = step.log()
+        assert abs(logarithm.mean()) < 0.01 and relative_error(logarithm.std(), 0.78) < 0.015
+        assert abs(stats.skew(logarithm.flatten().numpy())) < 0.03 and (step > 0).all()
+
+    @pytest.mark.parametrize(("which", "column", "sign"), [("lower_bound", 0, -1), ("upper_bound", 1, 1)])
+    def test_bounds_are_normal_about_the_nominal_ones(self, law, which, column, sign):
+        spread = law.replace(g_min=50e-6, g_max=60e-6, device_to_device=DeviceToDevice(**{which: 0.2}))
+        state = spread.init(MANY, ROOT, torch.float64)
+        factor = sign * (state.parameters[..., column] - spread.middle) / (0.5 * spread.range)
+        assert relative_error(factor.mean(), 1) < 0.01 and relative_error(factor.std(), 0.2) < 0.015
+        other = state.parameters[..., 1 - column]
+        assert (other == other[0, 0, 0, 0]).all()
+        # Bounds move, the step at mid-range does not.
+        assert relative_error(mean_step(spread, state, True).max(), spread.mean_step * (1 + law.asymmetry)) < 1e-12
+
+    def test_conductance_has_no_negative_bound(self, law):
+        spread = law.replace(device_to_device=DeviceToDevice(lower_bound=1.0))
+        assert spread.init(MANY, ROOT).parameters[..., 0].min() == 0
+
+    def test_balance_spreads_the_ratio_of_up_to_down(self, law):
+        spread = law.replace(device_to_device=DeviceToDevice(balance=0.1))
+        state = spread.init(MANY, ROOT, torch.float64)
+        up, down = (mean_step(spread, state, direction) / law.mean_step for direction in (True, False))
+        assert torch.allclose(up + down, torch.full_like(up, 2.0))
+        shift = 0.5 * (up - down) - law.asymmetry
+        assert abs(shift.mean()) < 1e-3 and relative_error(shift.std(), 0.05) < 0.015
+
+    def test_parameters_are_drawn_independently(self, law):
+        both = DeviceToDevice(step=0.1, upper_bound=0.1, lower_bound=0.1, balance=0.1)
+        spread = law.replace(g_min=50e-6, g_max=60e-6, device_to_device=both)
+        state = spread.init(MANY, ROOT, torch.float64)
+        up, down = mean_step(spread, state, True), mean_step(spread, state, False)
+        size, ratio = up + down, (up - down) / (up + down)
+        rows = torch.stack([size, ratio, state.parameters[..., 0], state.parameters[..., 1]]).reshape(4, -1)
+        assert (torch.corrcoef(rows) - torch.eye(4)).abs().max() < 5 / math.sqrt(math.prod(MANY))
+
+
+class TestReadNoise:
+    """What a read sees."""
+
+    def test_without_noise_a_read_sees_the_conductance(self, law):
+        state = law.init(SHAPE, ROOT)
+        assert torch.equal(law.conductance(state, ROOT, 0), state.conductance)
+
+    @pytest.mark.parametrize(("relative", "absolute"), [(0.05, 0.0), (0.0, 2e-7), (0.05, 5e-7)])
+    def test_moments(self, law, relative, absolute):
+        noisy = law.replace(read_noise=ReadNoise(relative=relative, absolute=absolute))
+        for where, g in (("middle", law.middle), ("upper", law.g_max)):
+            state = placed(law, where)
+            before = copy(state)
+            seen = noisy.conductance(state, ROOT, 5)
+            assert relative_error(seen.mean(), g) < 0.001
+            assert relative_error(seen.var(), (relative * g) ** 2 + absolute**2) < 0.03
+            assert equal(state, before) and seen.dtype == torch.float64
+
+    def test_every_read_draws_anew(self, law):
+        noisy, state = law.replace(read_noise=ReadNoise(relative=0.05)), placed(law, "middle")
+        reads = [noisy.conductance(state, stream, event) for stream, event in ((ROOT, 0), (ROOT, 1), (OTHER, 0))]
+        rows = torch.stack([(read - law.middle).flatten() for read in reads])
+        assert (torch.corrcoef(rows) - torch.eye(3)).abs().max() < 5 / math.sqrt(math.prod(MANY))
+        assert torch.equal(reads[0], noisy.conductance(state, ROOT, 0))
+
+
+class TestStuckCells:
+    """Cells that never move."""
+
+    def test_rates_and_places(self, law):
+        faulty = law.replace(faults=StuckCells(high=0.02, low=0.05, anywhere=0.1))
+        state = faulty.init(MANY, ROOT, torch.float64)
+        lower, upper = state.parameters[..., 0], state.parameters[..., 1]
+        stuck = lower == upper
+        assert torch.equal(state.conductance[stuck], lower[stuck]) and (state.conductance[~stuck] == law.middle).all()
+        n, high, low = stuck.numel(), lower == law.g_max, upper == law.g_min
+        within = lower[stuck & ~high & ~low]
+        for found, rate in ((high.sum(), 0.02), (low.sum(), 0.05), (len(within), 0.1)):
+            assert abs(int(found) - rate * n) < 4 * math.sqrt(rate * n)
+        assert stats.kstest(((within - law.g_min) / law.range).numpy(), "uniform").pvalue > 1e-3
+
+    def test_all_or_nothing(self, law):
+        for faults, g in ((StuckCells(high=1.0), law.g_max), (StuckCells(low=1.0), law.g_min)):
+            assert (law.replace(faults=faults).init(SHAPE, ROOT, torch.float64).conductance == g).all()
+        whole = law.replace(faults=StuckCells(high=0.33, low=0.56, anywhere=0.11)).init(SHAPE, ROOT)
+        assert torch.equal(whole.parameters[..., 0], whole.parameters[..., 1])
+
+    def test_fractions_beyond_the_whole_are_refused(self):
+        with pytest.raises(InputError, match=r"add up to more than 1\. Lower one of them\."):
+            StuckCells(high=0.5, low=0.4, anywhere=0.2)
