@@ -76,7 +76,7 @@ def train_batch(model: nn.Module, rule: Learner, loss: Loss, inputs: Tensor, lab
     tally = rule.step()
     rule.zero_grad()
     correct = int((outputs.detach().argmax(1) == labels).sum())
-    return BatchOutcome(float(cost), correct, tally.pulses, tally.cells)
+    return BatchOutcome(float(cost.detach()), correct, tally.pulses, tally.cells)
 
 
 def train_images(

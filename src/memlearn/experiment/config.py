@@ -1,0 +1,111 @@
+"""An experiment: everything that decides a run's figures, as one strict component."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field
+
+from ..core.component import Component, quantity, setting
+from ..core.errors import InputError
+from ..datasets import AnyDataset, Digits
+from ..devices import AnyDevice, ConstantStep
+from ..learning import AnyRule, FloatReference
+from ..learning.rules import SGD
+from ..periphery import AnyNeuron, ReLU
+from ..tile import Array, Crossbar, Periphery
+from .tables import with_nones
+
+Width = Annotated[int, Field(ge=1)]
+
+
+class Network(Component):
+    """A multi-layer perceptron between the data set's features and its classes."""
+
+    hidden: tuple[Width, ...] = setting((64,), doc="neurons of each hidden layer; empty for a single layer of weights")
+    neuron: AnyNeuron = setting(ReLU(), doc="circuit of the hidden neurons")
+    bias: bool = setting(True, doc="one more word line a layer, always driven with 1")
+    initial_weight: float | None = quantity(
+        None, unit="1", gt=0, doc="half-width of the uniform initial weights; none: 1 / sqrt(inputs), as torch"
+    )
+    loss: Literal["cross_entropy", "ternary_margin"] = setting(
+        "cross_entropy", doc="error at the outputs: softmax and logarithm in digital, or signs from two comparators"
+    )
+    margin: float = quantity(1.0, unit="1", ge=0, doc="of ternary_margin: weighted sum beyond which an output is right")
+
+
+class Training(Component):
+    """How long, in what portions, and with what beside it."""
+
+    epochs: int = quantity(10, unit="1", ge=1, doc="passes over the training images")
+    batch: int = quantity(32, unit="1", ge=1, doc="images between two writes")
+    threads: int = quantity(1, unit="1", ge=1, le=256, doc="of the pulse kernels; no figure depends on it")
+    backend: Literal["auto", "cpu", "reference"] = setting(
+        "auto", doc="cpu: compiled kernels, reference: stage by stage, auto: the fastest that fits"
+    )
+    float_reference: FloatReference | None = setting(
+        None, doc="train the same network in plain floating point too, on the same images in the same order"
+    )
+    checkpoint_every: int = quantity(10_000, unit="1", ge=1, doc="images between checkpoints; an epoch ends with one too")
+    evaluate_batch: int = quantity(
+        1000, unit="1", ge=1, doc="images of one evaluation read; with read noise another value draws other numbers"
+    )
+
+
+class Experiment(Component):
+    """One run. The same experiment on the same backend gives the same figures to the last bit, times aside."""
+
+    name: str = setting("experiment", doc="a short name, for tables and reports")
+    description: str = setting("", doc="what is tried, in a sentence or two")
+    reproduces: str = setting("", doc="which published system this reproduces, and what of it not")
+    data: AnyDataset = setting(Digits(), doc="what is learnt")
+    network: Network = setting(Network(), doc="layers, neurons and loss")
+    device: AnyDevice = setting(ConstantStep(), doc="law of the cells")
+    crossbar: Crossbar = setting(Crossbar(), doc="shape and wiring of the tiles")
+    periphery: Periphery = setting(Periphery(), doc="converters of both directions")
+    rule: AnyRule = setting(SGD(), doc="what learns")
+    training: Training = setting(Training(), doc="epochs, batches, checkpoints")
+    seed: int = quantity(0, unit="1", doc="of all that is random: devices, noise, initial weights, order of images")
+
+    def model_post_init(self, _: Any) -> None:
+        """A rule must fit the converters; better to say so here than after the data has been loaded."""
+        if not self.name.strip():
+            raise InputError("name", self.name, "must not be empty", "It names the run in tables and reports.")
+        if not isinstance(self.rule, FloatReference):
+            self.rule.parts().credit.check(self.array)
+
+    @property
+    def array(self) -> Array:
+        """What every layer's arrays are made of."""
+        return Array(device=self.device, crossbar=self.crossbar, periphery=self.periphery)
+
+    @property
+    def backend(self) -> Literal["cpu", "reference"]:
+        """The backend that "auto" stands for."""
+        return "cpu" if self.training.backend == "auto" else self.training.backend
+
+    @classmethod
+    def from_table(cls, table: Mapping[str, Any]) -> Self:
+        """The experiment that a TOML or JSON table describes; "none" stands for the null that TOML lacks."""
+        return super().from_table(with_nones(cls, table))
+
+    def digest(self) -> str:
+        """A fingerprint of the settings, by which a checkpoint knows its experiment."""
+        text = json.dumps(self.table(), sort_keys=True, allow_nan=False)
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema of an experiment file, for editors that check TOML; null is written "none" there."""
+    return _toml(Experiment.model_json_schema())
+
+
+def _toml(node: Any) -> Any:
+    if isinstance(node, dict):
+        if node.get("type") == "null":
+            return {"const": "none"}
+        return {key: _toml(value) for key, value in node.items() if not (key == "default" and value is None)}
+    return [_toml(item) for item in node] if isinstance(node, list) else node

@@ -1,0 +1,60 @@
+"""Experiment files: TOML as people write it, JSON as runs record it."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..core.errors import DataError
+from .config import Experiment
+from .tables import Override, overridden
+
+
+class Described(NamedTuple):
+    """An experiment, and what the reader should be told about how it came about."""
+
+    experiment: Experiment
+    notes: list[str]
+
+
+def read_experiment(path: Path, *, overrides: Sequence[Override] = (), seed: int | None = None) -> Described:
+    """The experiment of a file (TOML, or the config.json of a run), with some settings changed.
+
+    Arguments:
+        path: the file.
+        overrides: dotted keys and values.
+        seed: instead of the file's.
+
+    Raises:
+        DataError: the file is missing, unreadable or no TOML.
+        InputError: a setting is unknown, of the wrong type, or out of range.
+    """
+    table, notes = overridden(Experiment, read_table(path), overrides)
+    if seed is not None:
+        table["seed"] = seed
+    return Described(Experiment.from_table(table), notes)
+
+
+def read_table(path: Path) -> dict[str, Any]:
+    """The table in a TOML or JSON file.
+
+    Raises:
+        DataError: the file is missing, unreadable, or not what its name says.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: is no text in UTF-8 ({error.reason}). Save it as UTF-8.") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error}). Check the path.") from None
+    try:
+        table = json.loads(text) if Path(path).suffix == ".json" else tomllib.loads(text)
+    except (json.JSONDecodeError, tomllib.TOMLDecodeError) as error:
+        kind = "JSON" if isinstance(error, json.JSONDecodeError) else "TOML"
+        raise DataError(f"{path}: is no valid {kind}: {error}. Correct the file there.") from None
+    if not isinstance(table, dict):
+        raise DataError(f"{path}: holds no table of settings. Write an experiment, or take the config.json of a run.")
+    return table

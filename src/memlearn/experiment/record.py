@@ -1,0 +1,145 @@
+"""What a finished run leaves behind: its figures and its arrays."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save
+
+from ..core.component import Component
+from ..core.ledger import Event
+from ..core.version import VERSION
+from ..learning import FloatReference, Rule
+from . import network
+from .config import Experiment
+from .session import Session, pulsed_share
+from .storage import ARRAYS, write_bytes
+
+_PACKAGES = ("torch", "numpy", "numba", "scipy", "pydantic", "safetensors")
+
+
+def result(session: Session) -> dict[str, Any]:
+    """The figures of result.json; the test images are read here, once.
+
+    Everything but `train_seconds` depends on the experiment alone. Events are those of training: evaluation reads are
+    not part of what learning costs.
+    """
+    experiment, data, batch = session.experiment, session.data, session.experiment.training.evaluate_batch
+    last, layers = session.history[-1], _layers(session)
+    cells, total = session.cells, session.ledger.total
+    pulses = sum(layer["pulses_total"] for layer in layers)
+    twin = session.twin
+    return {
+        "name": experiment.name,
+        "test_accuracy": network.accuracy(session.main.model, data.test, batch),
+        "validation_accuracy": last["validation_accuracy"],
+        "float_test_accuracy": None if twin is None else network.accuracy(twin.model, data.test, batch),
+        "float_network": None if twin is None else network.float_network(experiment, data),
+        "epochs": session.epoch,
+        "train_seconds": session.seconds,
+        "cells": cells,
+        "pulses_total": pulses,
+        "pulses_per_cell_mean": pulses / max(1, cells),
+        "pulses_per_cell_max": max((layer["pulses_per_cell_max"] for layer in layers), default=0),
+        "cells_pulsed_per_step": pulsed_share(session.overall, cells),
+        "adc_conversions": total(Event.ADC),
+        "dac_conversions": total(Event.DAC),
+        "comparisons": total(Event.COMPARISON),
+        **_methods(session),
+        "seed": experiment.seed,
+        "versions": versions(),
+        "layers": layers,
+        "ledger": session.ledger.state(),
+        "sources": list(dict.fromkeys(s for part in _components(experiment) for s in part.sources)),
+    }
+
+
+def write_arrays(session: Session, folder: Path) -> None:
+    """arrays.safetensors: conductances (S) before and after, pulses, and weights of each layer.
+
+    Raises:
+        DataError: the disk is full, or the folder cannot be written.
+    """
+    tensors: dict[str, torch.Tensor] = {}
+    for name, layer in network.layers_of(session.main.model).items():
+        tile, unused = layer.tile, ~layer.tile.used()
+        tensors[f"conductance_initial/{name}"] = session.initial[name].float().masked_fill(unused, torch.nan)
+        tensors[f"conductance/{name}"] = tile.conductance.float().masked_fill(unused, torch.nan)
+        tensors[f"pulses/{name}"] = tile.counters[..., 0].to(torch.int32)
+        tensors[f"weight/{name}"] = tile.weight().float()
+    for name, module in session.main.model.named_modules():
+        if isinstance(module, torch.nn.Linear):
+            tensors[f"weight/{name}"] = module.weight.detach().T
+    write_bytes(folder / ARRAYS, save({key: value.contiguous() for key, value in tensors.items()}))
+
+
+def versions() -> dict[str, str]:
+    """Of memlearn, Python and what computes."""
+    found = {"memlearn": VERSION, "python": platform.python_version()}
+    return {**found, **{package: importlib.metadata.version(package) for package in _PACKAGES}}
+
+
+def _layers(session: Session) -> list[dict[str, Any]]:
+    """Size and wear, layer by layer."""
+    found = []
+    for name, layer in network.layers_of(session.main.model).items():
+        tile = layer.tile
+        pulses = tile.counters[..., 0][tile.used()]
+        # Sorted, because torch.quantile refuses more than 2^24 values; the smallest count that 99 % do not exceed.
+        p99 = pulses.sort().values[-(-99 * len(pulses) // 100) - 1]
+        found.append({
+            "name": name,
+            "inputs": tile.inputs,
+            "outputs": tile.outputs,
+            "cells": tile.cells,
+            "pulses_total": int(pulses.sum(dtype=torch.int64)),
+            "pulses_per_cell_mean": float(pulses.double().mean()),
+            "pulses_per_cell_p99": int(p99),
+            "pulses_per_cell_max": int(pulses.max()),
+        })
+    return found
+
+
+def _methods(session: Session) -> dict[str, Any]:
+    """What learnt how, and what it needs in digital."""
+    experiment, rule = session.experiment, session.main.rule
+    if not isinstance(rule, Rule):
+        return {
+            "digital_bits_per_weight": None,
+            "digital_bits_per_neuron": None,
+            "device": None,
+            "mapping": None,
+            "backward_method": "floating point",
+            "update_method": "stochastic gradient descent in floating point",
+            "backend": "torch",
+        }
+    memory = rule.digital_memory(experiment.training.batch)
+    return {
+        "digital_bits_per_weight": memory.bits_per_weight,
+        "digital_bits_per_neuron": memory.bits_per_neuron,
+        "device": experiment.device.kind,
+        "mapping": experiment.crossbar.mapping.kind,
+        "backward_method": rule.credit.method,
+        "update_method": f"{rule.accumulator.kind} + {rule.writer.kind}",
+        "backend": experiment.backend,
+    }
+
+
+def _components(experiment: Experiment) -> Iterator[Component]:
+    """Every part of an experiment, the parts of its rule included."""
+    yield from _within(experiment)
+    if not isinstance(experiment.rule, FloatReference):
+        yield from _within(experiment.rule.parts())
+
+
+def _within(part: Component) -> Iterator[Component]:
+    yield part
+    for name in type(part).model_fields:
+        value = getattr(part, name)
+        if isinstance(value, Component):
+            yield from _within(value)

@@ -1,0 +1,239 @@
+"""A run in memory: what learns, how far it is, and how it goes on after a stop."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..core.errors import DataError
+from ..core.ledger import Ledger
+from ..core.random import Stream
+from ..datasets import Data
+from ..learning import FloatReference, Rule
+from ..learning.loop import Loss, Totals, train_images
+from ..learning.plain import PlainSGD
+from ..nn import TernaryMarginLoss, attach_ledger
+from . import network
+from .checkpoint import Checkpoint, prefixed
+from .config import Experiment
+from .storage import CHECKPOINT
+
+SPAN = 512
+"""Images between two looks at the clock and at Ctrl-C, rounded up to whole batches."""
+
+
+@dataclass
+class Trainee:
+    """A network with what trains it; `totals` are those of the epoch at work."""
+
+    model: nn.Module
+    rule: Rule | PlainSGD
+    loss: Loss
+    totals: Totals = Totals()
+
+    def train(self, inputs: Tensor, labels: Tensor, batch: int) -> None:
+        """Train on these images."""
+        self.totals = self.totals.plus(train_images(self.model, self.rule, self.loss, inputs, labels, batch))
+
+    @property
+    def accuracy(self) -> float:
+        """Of the training reads of the epoch so far."""
+        return self.totals.correct / max(1, self.totals.images)
+
+    @property
+    def mean_loss(self) -> float | None:
+        """Of the epoch so far; None where a float network has diverged."""
+        mean = self.totals.loss_sum / max(1, self.totals.images)
+        return mean if math.isfinite(mean) else None
+
+    def tensors(self, name: str) -> dict[str, Tensor]:
+        """Everything to go on from, for a checkpoint."""
+        return {**prefixed(name, self.model.state_dict()), **prefixed(f"{name}_rule", self.rule.state())}
+
+    def load(self, checkpoint: Checkpoint, name: str) -> None:
+        """Go on from `tensors`."""
+        self.model.load_state_dict(checkpoint.part(name))
+        self.rule.load(checkpoint.part(f"{name}_rule"))
+
+
+@dataclass
+class Session:
+    """A run between its beginning and its end."""
+
+    experiment: Experiment
+    data: Data
+    data_directory: Path | None
+    main: Trainee
+    twin: Trainee | None
+    """The yardstick, if it is trained too."""
+    initial: dict[str, Tensor]
+    """Conductances before training, by layer."""
+    ledger: Ledger = field(default_factory=Ledger)
+    history: list[dict[str, Any]] = field(default_factory=list)
+    epoch: int = 0
+    """Epochs done."""
+    image: int = 0
+    """Images done in the epoch at work."""
+    overall: Totals = Totals()
+    """Of all finished epochs."""
+    seconds: float = 0.0
+    """Spent training in the arrays, in all sittings together; evaluation and yardstick aside."""
+    epoch_seconds: float = 0.0
+
+    @property
+    def cells(self) -> int:
+        """Of all layers."""
+        return sum(layer.tile.cells for layer in network.layers_of(self.main.model).values())
+
+    @property
+    def batch(self) -> int:
+        """Images between two writes."""
+        return self.experiment.training.batch
+
+    def order(self) -> Tensor:
+        """The order of the images in the epoch at work: of seed and epoch alone, so that a resumed run knows it too."""
+        stream = Stream.root(self.experiment.seed).child("order", self.epoch)
+        generator = torch.Generator().manual_seed(stream.torch_seed())
+        return torch.randperm(len(self.data.train.labels), generator=generator)
+
+    def train_span(self, order: Tensor) -> None:
+        """Train on the next few images; only this is counted and timed."""
+        span = -(-min(SPAN, self.experiment.training.checkpoint_every) // self.batch) * self.batch
+        chosen = order[self.image : self.image + span]
+        inputs, labels = self.data.train.inputs[chosen], self.data.train.labels[chosen]
+        started = time.perf_counter()
+        self._count(self.ledger)
+        self.main.train(inputs, labels, self.batch)
+        self._count(None)
+        taken = time.perf_counter() - started
+        if self.twin is not None:
+            self.twin.train(inputs, labels, self.batch)
+        self.image += len(chosen)
+        self.seconds += taken
+        self.epoch_seconds += taken
+
+    def finish_epoch(self) -> dict[str, Any]:
+        """Evaluate, write the epoch's record, and stand at the beginning of the next one."""
+        validation, batch = self.data.validation, self.experiment.training.evaluate_batch
+        totals = self.main.totals
+        self.overall = self.overall.plus(totals)
+        record: dict[str, Any] = {
+            "epoch": self.epoch + 1,
+            "train_loss": self.main.mean_loss,
+            "train_accuracy": self.main.accuracy,
+            "validation_accuracy": network.accuracy(self.main.model, validation, batch),
+            "pulses_total": self.overall.pulses,
+            "cells_pulsed_per_step": pulsed_share(totals, self.cells),
+            "seconds": self.epoch_seconds,
+        }
+        if self.twin is not None:
+            record["float_train_accuracy"] = self.twin.accuracy
+            record["float_validation_accuracy"] = network.accuracy(self.twin.model, validation, batch)
+            self.twin.totals = Totals()
+        self.history.append(record)
+        self.epoch, self.image, self.epoch_seconds, self.main.totals = self.epoch + 1, 0, 0.0, Totals()
+        return record
+
+    def checkpoint(self) -> Checkpoint:
+        """The run at rest."""
+        record = {
+            "experiment": self.experiment.digest(),
+            "data": fingerprint(self.data),
+            "data_directory": None if self.data_directory is None else str(self.data_directory),
+            "epoch": self.epoch,
+            "image": self.image,
+            "overall": list(self.overall),
+            "totals": _plain(self.main.totals),
+            "twin_totals": None if self.twin is None else _plain(self.twin.totals),
+            "seconds": self.seconds,
+            "epoch_seconds": self.epoch_seconds,
+            "history": self.history,
+            "ledger": self.ledger.state(),
+        }
+        twin = self.twin.tensors("float") if self.twin is not None else {}
+        return Checkpoint({**self.main.tensors("model"), **twin}, record)
+
+    def load(self, checkpoint: Checkpoint, folder: Path) -> None:
+        """Go on from a checkpoint of the same experiment and data.
+
+        Raises:
+            DataError: the experiment or the data has changed since.
+        """
+        record = checkpoint.record
+        for key, now, what in (
+            ("experiment", self.experiment.digest(), "config.json was changed"),
+            ("data", fingerprint(self.data), "the data set is another one"),
+        ):
+            if record[key] != now:
+                raise DataError(f"{folder / CHECKPOINT}: {what} since it was written. Restore it, or start a new run.")
+        self.main.load(checkpoint, "model")
+        self.main.totals = _totals(record["totals"])
+        if self.twin is not None:
+            self.twin.load(checkpoint, "float")
+            self.twin.totals = _totals(record["twin_totals"])
+        self.ledger.load(record["ledger"])
+        self.history = record["history"]
+        self.epoch, self.image = record["epoch"], record["image"]
+        self.overall = Totals(*record["overall"])
+        self.seconds, self.epoch_seconds = record["seconds"], record["epoch_seconds"]
+
+    def _count(self, ledger: Ledger | None) -> None:
+        if isinstance(self.main.rule, Rule):
+            attach_ledger(self.main.model, ledger)
+            if isinstance(self.main.loss, TernaryMarginLoss):
+                self.main.loss.ledger = ledger
+
+
+def begin(experiment: Experiment, data_directory: Path | None) -> Session:
+    """Load the data and build everything; nothing is written.
+
+    Raises:
+        DataError: the data is missing or damaged.
+        InputError: settings do not fit each other or the data.
+    """
+    data = experiment.data.load(data_directory)
+    twin, yardstick = None, experiment.training.float_reference
+    if isinstance(experiment.rule, FloatReference):
+        main = _float_trainee(experiment, data, experiment.rule)
+    else:
+        model = network.build(experiment, data)
+        main = Trainee(model, experiment.rule.attach(model), network.build_loss(experiment.network))
+        if yardstick is not None:
+            twin = _float_trainee(experiment, data, yardstick)
+    initial = {name: layer.tile.conductance.clone() for name, layer in network.layers_of(main.model).items()}
+    return Session(experiment, data, data_directory, main, twin, initial)
+
+
+def pulsed_share(totals: Totals, cells: int) -> float:
+    """The fraction of the cells that a step pulses, mean over steps."""
+    return totals.cells_pulsed_sum / max(1, totals.steps * cells)
+
+
+def fingerprint(data: Data) -> str:
+    """By which a checkpoint knows its data: sizes and labels of all parts."""
+    state = hashlib.blake2b(digest_size=16)
+    for split in (data.train, data.validation, data.test):
+        state.update(f"{tuple(split.inputs.shape)}".encode())
+        state.update(split.labels.numpy().tobytes())
+    return state.hexdigest()
+
+
+def _float_trainee(experiment: Experiment, data: Data, settings: FloatReference) -> Trainee:
+    model = network.build_float(experiment, data)
+    return Trainee(model, PlainSGD(model, settings.learning_rate), network.float_loss())
+
+
+def _plain(totals: Totals) -> list[float | str]:
+    """JSON has no NaN, which is what a float network that diverges sums up to."""
+    return [str(n) if not math.isfinite(n) else n for n in totals]
+
+
+def _totals(values: list[Any]) -> Totals:
+    return Totals(*(float(v) if isinstance(v, str) else v for v in values))
