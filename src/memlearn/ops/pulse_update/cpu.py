@@ -27,7 +27,7 @@ _ONE = np.float32(1)
 _GRAIN = 1 << 16
 
 
-@numba.njit(cache=True, error_model="numpy", nogil=True)
+@register_jitable
 def _factors(out, firing, found, base, c2c, k0, k1, slot):  # noqa: ANN001, ANN202, PLR0913
     """Step factors 1 + c2c x normal of one row's firing cells: a plain loop, which fills the vector units."""
     block, second = u32(slot >> 1), np.float32(slot & 1)
@@ -44,6 +44,10 @@ class Kernels(NamedTuple):
     step: Step
     counts: Callable[..., Tally]
     trains: Callable[..., Tally]
+    trains_body: Callable[..., Any]
+    """The train kernel as a function that other kernels compile in; see ops/fused_sgd."""
+    fingerprint: str
+    """Digest of the law's code, which every kernel that compiles it in must mention."""
 
 
 def compile_step(step: Step) -> Kernels:
@@ -86,9 +90,8 @@ def compile_step(step: Step) -> Kernels:
                 counters[cell, 1] = mark
         return pulses, cells
 
-    @numba.njit(cache=True, error_model="numpy", nogil=True)
-    def trains(g, parameters, counters, shape, rows, columns, c2c, k0, k1, event, first, last):  # noqa: ANN001, ANN202, PLR0913
-        fingerprint  # noqa: B018  (part of the cache key)
+    @register_jitable
+    def trains_body(g, parameters, counters, shape, rows, columns, c2c, k0, k1, event, first, last):  # noqa: ANN001, ANN202, PLR0913
         tile_columns, height, width = shape[1], shape[2], shape[3]
         pulses, cells, mark, counting = 0, 0, np.int32(stamp(event)), counters.shape[0] > 0
         line, row_line = np.empty(columns.shape[1], np.int64), np.empty(last - first, np.int64)
@@ -142,6 +145,11 @@ def compile_step(step: Step) -> Kernels:
                     pulses += found
         return pulses, cells
 
+    @numba.njit(cache=True, error_model="numpy", nogil=True)
+    def trains(g, parameters, counters, shape, rows, columns, c2c, k0, k1, event, first, last):  # noqa: ANN001, ANN202, PLR0913
+        fingerprint  # noqa: B018  (part of the cache key)
+        return trains_body(g, parameters, counters, shape, rows, columns, c2c, k0, k1, event, first, last)
+
     def run_counts(g, parameters, counters, plan, c2c, key, event, threads=1):  # noqa: ANN001, ANN202, PLR0913
         def part(first: int, last: int) -> tuple[int, int]:
             return counts(g, parameters, counters, plan, c2c, u32(key[0]), u32(key[1]), event, first, last)
@@ -156,7 +164,7 @@ def compile_step(step: Step) -> Kernels:
 
         return _split(part, rows.shape[1], threads if len(g) >= 2 * _GRAIN else 1)
 
-    return Kernels(step, run_counts, run_trains)
+    return Kernels(step, run_counts, run_trains, trains_body, fingerprint)
 
 
 def _code(function: Any) -> tuple[Any, ...]:
