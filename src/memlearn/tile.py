@@ -118,8 +118,8 @@ class Tile(nn.Module):
 
     def encode(self, values: Tensor) -> Tensor:
         """What the word lines' drivers will make of values (samples, inputs) in the next read; an update multiplies this."""
-        at = Address(self.stream.child("forward"), int(self.events[0]), self.training)
-        return self.array.periphery.forward.drive.encode(values, at)
+        at = Address(self.stream.child("forward", "drive"), int(self.events[0]), self.training)
+        return self.array.periphery.forward.drive.encode(self._cut(values, 0), at).flatten(1)[:, : self.inputs]
 
     def read(self, values: Tensor) -> Tensor:
         """Forward read: drive the word lines, sense the bit lines.

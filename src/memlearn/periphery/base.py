@@ -22,7 +22,7 @@ class Address(NamedTuple):
 
     def child(self, *names: str | int) -> Address:
         """The same event in the stream of a part, so that two circuits of one read do not share their noise."""
-        return Address(self.stream.child(*names), self.event)
+        return self._replace(stream=self.stream.child(*names))
 
 
 class Driven(NamedTuple):
