@@ -138,7 +138,7 @@ class Tile(nn.Module):
             signal = signal.sum(0, keepdim=True)
         outcome = port.sense.sense(signal, self.unit_current, at.child("sense")).sum(0)
         if self.ledger is not None:
-            self._count_read(Pass.FORWARD, port, len(values), self.inputs, self.outputs, self.tiles[1], self.tiles[0])
+            self.count_read(Pass.FORWARD, len(values))
         return self._join(outcome, self.outputs, 1.0 if port.sense.decides else driven.scale)
 
     def read_transposed(self, errors: Tensor) -> Tensor:
@@ -158,7 +158,7 @@ class Tile(nn.Module):
             signal = signal.sum(0, keepdim=True)
         outcome = port.sense.sense(signal, self.unit_current, at.child("sense")).sum(0)
         if self.ledger is not None:
-            self._count_read(Pass.BACKWARD, port, len(errors), self.outputs, self.inputs, self.tiles[0], self.tiles[1])
+            self.count_read(Pass.BACKWARD, len(errors))
         return self._join(outcome, self.inputs, 1.0 if port.sense.decides else driven.scale)
 
     def write(self, plan: PulsePlan) -> Tally:
@@ -185,6 +185,20 @@ class Tile(nn.Module):
             self.ledger.count(self.name, Pass.UPDATE, Event.PULSED_CELL, tally.cells)
             self.ledger.count(self.name, Pass.UPDATE, Event.TRAIN_SLOT, slots)
         return tally
+
+    def count_read(self, during: Pass, samples: int) -> None:
+        """Enter the events of reading `samples` samples: a tile on a driven line has its own driver there, and so on."""
+        assert self.ledger is not None
+        port, lines, tiles = self.array.periphery.forward, (self.inputs, self.outputs), self.tiles
+        if during is Pass.BACKWARD:
+            port, lines, tiles = self.array.periphery.backward, lines[::-1], tiles[::-1]
+        if port.drive.event is not None:
+            self.ledger.count(self.name, during, port.drive.event, samples * lines[0] * tiles[1])
+        along = 1 if port.sense.joins_tiles else tiles[0]
+        for event, n in port.sense.uses(samples * lines[1] * along).items():
+            self.ledger.count(self.name, during, event, n)
+        self.ledger.count(self.name, during, Event.CELL_READ, samples * self.cells)
+        self.ledger.count(self.name, during, Event.DIGITAL_ADD, samples * lines[1] * (along - 1))
 
     # Set-up and debugging handles; no learning rule touches them.
 
@@ -228,7 +242,7 @@ class Tile(nn.Module):
         """Line currents of a read with the device's noise, (tile rows, tile columns, samples, lines), A."""
         device, wires = self.array.device, self.array.crossbar.wires
         solve = wires.currents_transposed if transposed else wires.currents
-        if device.read_noise.silent:
+        if device.read_noise.silent or not voltage.shape[2]:
             return solve(self.conductance, voltage)
         if self.backend == "reference":
             seen = [
@@ -271,15 +285,3 @@ class Tile(nn.Module):
         columns = self._cut(torch.ones(1, self.outputs, dtype=torch.int64), 1)[0]
         row, column = self.array.crossbar.mapping.lines(rows, columns)
         return row[:, None, :, None] * column[None, :, None, :]
-
-    def _count_read(self, during: Pass, port: Port, samples: int, driven: int, sensed: int, across: int, along: int) -> None:
-        """Events of one read: each of the `across` tiles on a driven line has its own driver, `along` likewise senses."""
-        assert self.ledger is not None
-        if port.drive.event is not None:
-            self.ledger.count(self.name, during, port.drive.event, samples * driven * across)
-        senses = samples * sensed * (1 if port.sense.joins_tiles else along)
-        for event, n in port.sense.uses(senses).items():
-            self.ledger.count(self.name, during, event, n)
-        self.ledger.count(self.name, during, Event.CELL_READ, samples * self.cells)
-        if along > 1 and not port.sense.joins_tiles:
-            self.ledger.count(self.name, during, Event.DIGITAL_ADD, samples * sensed * (along - 1))
