@@ -32,6 +32,10 @@ class TernaryMarginLoss(nn.Module):
     def forward(self, outputs: Tensor, labels: Tensor) -> Tensor:
         """A scalar, from outputs (samples, classes) and labels (samples,)."""
         target = 2.0 * torch.nn.functional.one_hot(labels, outputs.shape[1]).to(outputs.dtype) - 1.0
-        if self.ledger is not None:
-            self.ledger.count(self.name, Pass.BACKWARD, Event.COMPARISON, 2 * outputs.numel())
+        self.count(outputs.numel())
         return (self.margin - target * outputs).clamp_min(0).sum() / len(outputs)
+
+    def count(self, outputs: int) -> None:
+        """Two comparators decide each output's error."""
+        if self.ledger is not None:
+            self.ledger.count(self.name, Pass.BACKWARD, Event.COMPARISON, 2 * outputs)

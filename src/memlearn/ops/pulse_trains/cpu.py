@@ -29,22 +29,38 @@ def encode(row_peak: float, column_peak: float, rate: float, max_slots: int, man
 
 
 @register_jitable
+def _words(first: Any, second: Any, lines: Any, n: int, block: int, k0: Any, k1: Any) -> None:
+    """The two random words of a block, for the lines listed: a plain loop, which fills the vector units."""
+    for k in range(n):
+        a, b = threefry(u32(lines[k]), u32(block), k0, k1)
+        first[k] = a
+        second[k] = b
+
+
+@register_jitable
 def fire(out: Any, values: Any, gain: float, slots: int, k0: Any, k1: Any) -> None:
     """Trains of one sample's lines under its sub-key; see `reference.fire`."""
+    lines, n = np.empty(values.shape[0], np.int32), 0
     for line in range(values.shape[0]):
-        value = np.float64(values[line])
-        if value == 0:
-            out[line] = 0
-            continue
-        threshold = min(abs(value) * gain, 1.0) * 4294967296.0
-        train = np.int64(1) << 31 if value < 0 else np.int64(0)
-        for block in range((slots + 1) // 2):
-            a, b = threefry(u32(line), u32(block), k0, k1)
-            if np.float64(a) < threshold:
-                train |= np.int64(1) << (2 * block)
-            if 2 * block + 1 < slots and np.float64(b) < threshold:
-                train |= np.int64(1) << (2 * block + 1)
-        out[line] = train
+        out[line] = 0
+        if values[line] != 0:
+            lines[n] = line
+            n += 1
+    first, second = np.empty(n, np.uint32), np.empty(n, np.uint32)
+    threshold, trains = np.empty(n, np.float64), np.empty(n, np.int64)
+    for k in range(n):
+        value = np.float64(values[lines[k]])
+        threshold[k] = min(abs(value) * gain, 1.0) * 4294967296.0
+        trains[k] = np.int64(value < 0) << 31
+    for block in range((slots + 1) // 2):
+        _words(first, second, lines, n, block, k0, k1)
+        for k in range(n):
+            trains[k] |= np.int64(np.float64(first[k]) < threshold[k]) << (2 * block)
+        if 2 * block + 1 < slots:
+            for k in range(n):
+                trains[k] |= np.int64(np.float64(second[k]) < threshold[k]) << (2 * block + 1)
+    for k in range(n):
+        out[lines[k]] = trains[k]
 
 
 @register_jitable

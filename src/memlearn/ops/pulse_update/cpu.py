@@ -23,19 +23,21 @@ from .reference import Step, Tally
 u32 = np.uint32
 stamp: Any = register_jitable(reference.stamp)
 _ONE = np.float32(1)
+# Coincidences gathered before their noise is drawn in one go.
+_BUFFER = 2048
 # Below this many cells per thread, starting a thread costs more than it saves.
 _GRAIN = 1 << 16
 
 
 @register_jitable
-def _factors(out, firing, found, base, c2c, k0, k1, slot):  # noqa: ANN001, ANN202, PLR0913
-    """Step factors 1 + c2c x normal of one row's firing cells: a plain loop, which fills the vector units."""
+def _factors(out, cells, n, c2c, k0, k1, slot):  # noqa: ANN001, ANN202, PLR0913
+    """Step factors 1 + c2c x normal of the cells listed: a plain loop, which fills the vector units."""
     block, second = u32(slot >> 1), np.float32(slot & 1)
     first = _ONE - second
-    for n in range(found):
-        a, b = threefry(u32(base + firing[n]), block, k0, k1)
+    for k in range(n):
+        a, b = threefry(u32(cells[k]), block, k0, k1)
         cosine, sine = turn(b)
-        out[n] = _ONE + c2c * (radius(a) * (first * cosine + second * sine))
+        out[k] = _ONE + c2c * (radius(a) * (first * cosine + second * sine))
 
 
 class Kernels(NamedTuple):
@@ -96,7 +98,8 @@ def compile_step(step: Step) -> Kernels:
         pulses, cells, mark, counting = 0, 0, np.int32(stamp(event)), counters.shape[0] > 0
         line, row_line = np.empty(columns.shape[1], np.int64), np.empty(last - first, np.int64)
         firing, signs = np.empty(columns.shape[1], np.int64), np.empty(columns.shape[1], np.int64)
-        noise = np.empty(columns.shape[1], np.float32)
+        room = max(_BUFFER, columns.shape[1])
+        hit, rise, noise = np.empty(room, np.int64), np.empty(room, np.bool_), np.empty(room, np.float32)
         for sample in range(rows.shape[0]):
             s0, s1 = subkey(k0, k1, event, u32(sample))
             lines, union = 0, np.int64(0)
@@ -124,25 +127,33 @@ def compile_step(step: Step) -> Kernels:
                         found += 1
                 if found == 0:
                     continue
-                for m in range(row_lines):
-                    bits = rows[sample, row_line[m]]
-                    if not bits >> slot & 1:
-                        continue
-                    sign = bits >> 31 & 1
-                    i = row_line[m]
-                    base = (i // height) * tile_columns * height * width + (i % height) * width
+                m = 0
+                while m < row_lines:
+                    # The cells of as many firing rows as the buffer holds; no cell comes twice in a slot.
+                    listed = 0
+                    while m < row_lines and listed + found <= hit.shape[0]:
+                        i, bits = row_line[m], rows[sample, row_line[m]]
+                        m += 1
+                        if not bits >> slot & 1:
+                            continue
+                        sign = bits >> 31 & 1
+                        base = (i // height) * tile_columns * height * width + (i % height) * width
+                        for n in range(found):
+                            hit[listed + n] = base + firing[n]
+                            rise[listed + n] = signs[n] == sign
+                        listed += found
                     if c2c != 0:
-                        _factors(noise, firing, found, base, c2c, s0, s1, slot)
-                    for n in range(found):
-                        cell = base + firing[n]
-                        factor = noise[n] if c2c != 0 else _ONE
-                        g[cell] = pulse(g[cell], parameters[cell], signs[n] == sign, factor)
+                        _factors(noise, hit, listed, c2c, s0, s1, slot)
+                    for k in range(listed):
+                        cell = hit[k]
+                        factor = noise[k] if c2c != 0 else _ONE
+                        g[cell] = pulse(g[cell], parameters[cell], rise[k], factor)
                         if counting:
                             counters[cell, 0] += 1
                             if counters[cell, 1] != mark:
                                 counters[cell, 1] = mark
                                 cells += 1
-                    pulses += found
+                    pulses += listed
         return pulses, cells
 
     @numba.njit(cache=True, error_model="numpy", nogil=True)
