@@ -9,6 +9,7 @@ from .files import read_experiment as read_experiment
 from .run import Interrupted as Interrupted
 from .run import resume as resume
 from .run import run as run
+from .sweep import sweep as sweep
 from .tables import Override as Override
 from .tables import parse_override as parse_override
 from .watch import Tick as Tick

@@ -42,6 +42,9 @@ class Training(Component):
 
     epochs: int = quantity(10, unit="1", ge=1, doc="passes over the training images")
     batch: int = quantity(32, unit="1", ge=1, doc="images between two writes")
+    rate_decay: float = quantity(
+        1.0, unit="1", gt=0, le=1, doc="the rule's rate after an epoch / before: scales trains, and 1 / thresholds"
+    )
     threads: int = quantity(1, unit="1", ge=1, le=256, doc="of the pulse kernels; no figure depends on it")
     backend: Literal["auto", "cpu", "reference"] = setting(
         "auto", doc="cpu: compiled kernels, reference: stage by stage, auto: the fastest that fits"
@@ -49,7 +52,7 @@ class Training(Component):
     float_reference: FloatReference | None = setting(
         None, doc="train the same network in plain floating point too, on the same images in the same order"
     )
-    checkpoint_every: int = quantity(10_000, unit="1", ge=1, doc="images between checkpoints; an epoch ends with one too")
+    checkpoint_every: int = quantity(10_000, unit="1", ge=1, doc="images between checkpoints, within an epoch")
     evaluate_batch: int = quantity(
         1000, unit="1", ge=1, doc="images of one evaluation read; with read noise another value draws other numbers"
     )

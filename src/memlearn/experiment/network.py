@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections import OrderedDict
+from itertools import pairwise
 
 import torch
 from torch import nn
@@ -35,7 +36,7 @@ def build(experiment: Experiment, data: Data) -> nn.Sequential:
     network, root, parts = experiment.network, Stream.root(experiment.seed), OrderedDict[str, nn.Module]()
     sizes = widths(network, data)
     _check_memory(sizes, experiment)
-    for number, (inputs, outputs) in enumerate(zip(sizes[:-1], sizes[1:], strict=True), start=1):
+    for number, (inputs, outputs) in enumerate(pairwise(sizes), start=1):
         name = f"layer{number}"
         layer = Linear(
             inputs,
@@ -62,7 +63,7 @@ def build_float(experiment: Experiment, data: Data) -> nn.Sequential:
     network, parts = experiment.network, OrderedDict[str, nn.Module]()
     sizes = widths(network, data)
     generator = torch.Generator().manual_seed(Stream.root(experiment.seed).child("float").torch_seed())
-    for number, (inputs, outputs) in enumerate(zip(sizes[:-1], sizes[1:], strict=True), start=1):
+    for number, (inputs, outputs) in enumerate(pairwise(sizes), start=1):
         # Without torch's own initialisation, which would draw from the user's global generator.
         layer = nn.utils.skip_init(nn.Linear, inputs, outputs, bias=network.bias)
         with torch.no_grad():
@@ -117,11 +118,11 @@ def _check_memory(sizes: list[int], experiment: Experiment) -> None:
         return
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     physical = experiment.crossbar.mapping.physical
-    cells = sum(math.prod(physical(i + 1, o)) for i, o in zip(sizes[:-1], sizes[1:], strict=True))
+    cells = sum(math.prod(physical(i + 1, o)) for i, o in pairwise(sizes))
     if cells * _BYTES_PER_CELL > memory:
         need, have = (f"{n / 1e9:.0f} GB" for n in (cells * _BYTES_PER_CELL, memory))
         shape = "-".join(map(str, sizes))
         raise InputError(
-            "network.hidden", list(experiment.network.hidden), f"{shape} makes {cells:.2g} cells, which take about {need} "
-            f"of memory; this machine has {have}", "Make the layers smaller.",
+            "network.hidden", list(experiment.network.hidden), f"{shape} makes {cells:.2g} cells, which take about "
+            f"{need} of memory; this machine has {have}", "Make the layers smaller.",
         )

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from safetensors.torch import save
 
-from ..core.component import Component
+from ..core.component import Component, kind_of
 from ..core.ledger import Event
 from ..core.version import VERSION
 from ..learning import FloatReference, Rule
@@ -125,7 +125,7 @@ def _methods(session: Session) -> dict[str, Any]:
         "device": experiment.device.kind,
         "mapping": experiment.crossbar.mapping.kind,
         "backward_method": rule.credit.method,
-        "update_method": f"{rule.accumulator.kind} + {rule.writer.kind}",
+        "update_method": f"{kind_of(type(rule.accumulator))} + {kind_of(type(rule.writer))}",
         "backend": experiment.backend,
     }
 

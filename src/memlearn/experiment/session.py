@@ -36,7 +36,7 @@ class Trainee:
     model: nn.Module
     rule: Rule | PlainSGD
     loss: Loss
-    totals: Totals = Totals()
+    totals: Totals = field(default_factory=Totals)
 
     def train(self, inputs: Tensor, labels: Tensor, batch: int) -> None:
         """Train on these images."""
@@ -81,7 +81,7 @@ class Session:
     """Epochs done."""
     image: int = 0
     """Images done in the epoch at work."""
-    overall: Totals = Totals()
+    overall: Totals = field(default_factory=Totals)
     """Of all finished epochs."""
     seconds: float = 0.0
     """Spent training in the arrays, in all sittings together; evaluation and yardstick aside."""
@@ -108,6 +108,8 @@ class Session:
         span = -(-min(SPAN, self.experiment.training.checkpoint_every) // self.batch) * self.batch
         chosen = order[self.image : self.image + span]
         inputs, labels = self.data.train.inputs[chosen], self.data.train.labels[chosen]
+        if isinstance(self.main.rule, Rule):
+            self.main.rule.rate = self.experiment.training.rate_decay**self.epoch
         started = time.perf_counter()
         self._count(self.ledger)
         self.main.train(inputs, labels, self.batch)
@@ -149,7 +151,7 @@ class Session:
             "data_directory": None if self.data_directory is None else str(self.data_directory),
             "epoch": self.epoch,
             "image": self.image,
-            "overall": list(self.overall),
+            "overall": _plain(self.overall),
             "totals": _plain(self.main.totals),
             "twin_totals": None if self.twin is None else _plain(self.twin.totals),
             "seconds": self.seconds,
@@ -181,7 +183,7 @@ class Session:
         self.ledger.load(record["ledger"])
         self.history = record["history"]
         self.epoch, self.image = record["epoch"], record["image"]
-        self.overall = Totals(*record["overall"])
+        self.overall = _totals(record["overall"])
         self.seconds, self.epoch_seconds = record["seconds"], record["epoch_seconds"]
 
     def _count(self, ledger: Ledger | None) -> None:
@@ -230,10 +232,10 @@ def _float_trainee(experiment: Experiment, data: Data, settings: FloatReference)
     return Trainee(model, PlainSGD(model, settings.learning_rate), network.float_loss())
 
 
-def _plain(totals: Totals) -> list[float | str]:
-    """JSON has no NaN, which is what a float network that diverges sums up to."""
-    return [str(n) if not math.isfinite(n) else n for n in totals]
+def _plain(totals: Totals) -> dict[str, Any]:
+    """JSON has no NaN, which is what the loss of a float network that diverges sums up to: written in hexadecimal."""
+    return {**totals._asdict(), "loss_sum": totals.loss_sum.hex()}
 
 
-def _totals(values: list[Any]) -> Totals:
-    return Totals(*(float(v) if isinstance(v, str) else v for v in values))
+def _totals(record: dict[str, Any]) -> Totals:
+    return Totals(**{**record, "loss_sum": float.fromhex(record["loss_sum"])})

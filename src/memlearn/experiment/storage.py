@@ -11,6 +11,7 @@ from ..core.errors import DataError, InputError
 
 CONFIG, HISTORY, RESULT = "config.json", "history.jsonl", "result.json"
 ARRAYS, CHECKPOINT, REPORT = "arrays.safetensors", "checkpoint.safetensors", "report.html"
+SWEEP = "sweep.json"
 RUN_FILES = (RESULT, HISTORY, ARRAYS, CHECKPOINT, REPORT, CONFIG)
 """In the order in which they are removed: what says "finished" goes first, what says "ours" last."""
 
@@ -72,14 +73,7 @@ def check_free(folder: Path, *, overwrite: bool) -> None:
     Raises:
         InputError: it is a file, lies in a file, cannot be written, or holds something that must not be replaced.
     """
-    for place in (folder, *folder.parents):
-        if place.exists():
-            break
-    if not place.is_dir():
-        raise InputError("out", str(folder), f"{place} is a file", "Name a folder.")
-    if not os.access(place, os.W_OK | os.X_OK):
-        raise InputError("out", str(folder), f"{place} cannot be written", "Name a folder of your own.")
-    present = sorted(path.name for path in folder.iterdir()) if place == folder else []
+    present = _present(folder)
     if present and not overwrite:
         shown = ", ".join(present[:4]) + (", ..." if len(present) > 4 else "")
         raise InputError(
@@ -88,6 +82,17 @@ def check_free(folder: Path, *, overwrite: bool) -> None:
         )
     if found := [name for name in RUN_FILES if name in present]:
         check_ours(folder, found)
+
+
+def check_sweep(folder: Path) -> None:
+    """Make sure that a sweep may go into a folder: a new or empty one, or that of an earlier sweep.
+
+    Raises:
+        InputError: it is a file, lies in a file, cannot be written, or holds something else.
+    """
+    present = _present(folder)
+    if present and SWEEP not in present:
+        raise InputError("out", str(folder), f"is not empty, and holds no {SWEEP}", "Name another folder.")
 
 
 def check_ours(folder: Path, found: list[str]) -> None:
@@ -114,19 +119,41 @@ def claim(folder: Path) -> None:
     Raises:
         DataError: the folder cannot be made, or a file not be removed.
     """
+    make(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         for name in RUN_FILES:
             (folder / name).unlink(missing_ok=True)
         clean(folder)
     except OSError as error:
-        raise DataError(f"{folder}: cannot be used ({error.strerror or error}). Choose another --out.") from None
+        raise DataError(f"{folder}: cannot be emptied ({error.strerror or error}). Choose another --out.") from None
+
+
+def make(folder: Path) -> None:
+    """Make a folder, and those that it lies in.
+
+    Raises:
+        DataError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be made ({error.strerror or error}). Choose another --out.") from None
 
 
 def clean(folder: Path) -> None:
     """Take away what a kill during a write may have left."""
     for name in RUN_FILES:
         _part(folder / name).unlink(missing_ok=True)
+
+
+def _present(folder: Path) -> list[str]:
+    """Names in a folder that may be written; none where it is still to be made."""
+    place = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
+    if not place.is_dir():
+        raise InputError("out", str(folder), f"{place} is a file", "Name a folder.")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise InputError("out", str(folder), f"{place} cannot be written", "Name a folder of your own.")
+    return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
 
 
 def _part(path: Path) -> Path:

@@ -1,0 +1,344 @@
+"""The command line: `memlearn run`, `resume`, `report`, `sweep`, `list`, `show`, `schema`."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+from typer.core import TyperGroup
+
+from . import datasets, devices, learning, periphery, programming
+from .arrays import mapping, wires
+from .core.component import Component, describe, kind_of
+from .core.errors import InputError, MemlearnError, nearest
+from .core.version import VERSION
+from .experiment import Interrupted, Tick, Watcher, parse_override, read_experiment, resume, run, schema, sweep
+from .learning import accumulate, credit
+from .report import formats, summary_table, write_report
+
+FAMILIES: Mapping[str, Mapping[str, type[Component]]] = {
+    "devices": devices.MEMBERS,
+    "mappings": mapping.MEMBERS,
+    "wires": wires.MEMBERS,
+    "neurons": periphery.NEURONS,
+    "drivers": periphery.DRIVERS,
+    "senses": periphery.SENSES,
+    "writers": programming.MEMBERS,
+    "credits": credit.MEMBERS,
+    "accumulators": accumulate.MEMBERS,
+    "rules": learning.MEMBERS,
+    "datasets": datasets.MEMBERS,
+}
+EXPERIMENTS = "experiments"
+
+
+class Commands(TyperGroup):
+    """Every command's errors come out as one readable block, and its exit status is 0 only on success."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except Interrupted as stop:
+            _say(str(stop))
+            raise typer.Exit(128 + stop.signal_number) from None
+        except KeyboardInterrupt:
+            _say("Stopped.")
+            raise typer.Exit(130) from None
+        except BrokenPipeError:
+            raise
+        except (MemlearnError, OSError) as error:
+            if ctx.params.get("debug"):
+                raise
+            _say(f"Error: {error}", style="red")
+            raise typer.Exit(1) from None
+
+
+app = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+Folder = Annotated[Path, typer.Argument(help="A run folder.", show_default=False)]
+Out = Annotated[Path, typer.Option("--out", help="Folder to write; new or empty.", show_default=False)]
+DataFolder = Annotated[
+    Path | None, typer.Option("--data", help="Folder with the data set's files.", show_default=False)
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an earlier run; other files stay.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(VERSION)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show where in the program an error arose.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and leave.", is_eager=True, callback=_version)
+    ] = False,
+) -> None:
+    """Train neural networks inside simulated memristor crossbars."""
+
+
+@app.command("run")
+def run_command(
+    experiment: Annotated[Path, typer.Argument(help="TOML file, or the config.json of a run.", show_default=False)],
+    out: Out,
+    data: DataFolder = None,
+    seed: Annotated[int | None, typer.Option(help="Instead of the file's seed.", show_default=False)] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="Change a setting: KEY=VALUE, KEY dotted.", show_default=False)
+    ] = None,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train an experiment and write its run folder."""
+    overrides = [parse_override(text) for text in settings or []]
+    described = read_experiment(experiment, overrides=overrides, seed=seed)
+    for note in described.notes:
+        _say(note)
+    with _watching() as watcher:
+        figures = run(described.experiment, out, data_directory=data, overwrite=overwrite, watcher=watcher)
+    _show_figures(figures, as_json)
+    _say(f"Written to {out}. For figures: memlearn report {out}")
+
+
+@app.command("resume")
+def resume_command(folder: Folder, as_json: AsJson = False) -> None:
+    """Go on with a run that was stopped or killed."""
+    with _watching() as watcher:
+        figures = resume(folder, watcher=watcher)
+    _show_figures(figures, as_json)
+
+
+@app.command()
+def report(
+    folders: Annotated[list[Path], typer.Argument(help="Run folders, or folders of sweeps.", show_default=False)],
+    out: Annotated[Path | None, typer.Option(help="File to write; report.html in the first folder.")] = None,
+) -> None:
+    """Write one page with figures that opens without a network."""
+    print(write_report([run for folder in folders for run in _runs(folder)], out))
+
+
+@app.command("sweep")
+def sweep_command(
+    file: Annotated[Path, typer.Argument(help="TOML file of the sweep.", show_default=False)],
+    out: Out,
+    data: DataFolder = None,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run variants of an experiment; what is finished is kept, what was interrupted goes on."""
+    try:
+        with _watching() as watcher:
+            summary = sweep(file, out, data_directory=data, overwrite=overwrite, watcher=watcher.named)
+    except Interrupted:
+        _say("The same command goes on with the sweep.")
+        raise
+    if as_json:
+        print(json.dumps(summary, indent=2))
+    else:
+        Console().print(_sweep_table(summary))
+
+
+@app.command("list")
+def list_command(
+    family: Annotated[str | None, typer.Argument(help="One family only.", show_default=False)] = None,
+) -> None:
+    """List the components that an experiment file can name, and the experiments at hand."""
+    names = [*FAMILIES, EXPERIMENTS]
+    if family is not None and family not in names:
+        raise InputError("family", family, "unknown family", nearest(family, names))
+    table = Table(box=None, pad_edge=False)
+    table.add_column("family", no_wrap=True)
+    table.add_column("kind", overflow="fold", no_wrap=family != EXPERIMENTS)
+    table.add_column("what it is")
+    for name, members in FAMILIES.items():
+        for kind, cls in members.items() if family in (None, name) else ():
+            table.add_row(name, kind, Text(_first_line(cls)))
+    for file in _experiments() if family in (None, EXPERIMENTS) else ():
+        about = read_experiment(file).experiment.description
+        table.add_row(EXPERIMENTS, str(file), Text(about))
+    Console().print(table)
+
+
+@app.command()
+def show(
+    family: Annotated[str, typer.Argument(help="device, rule, ...", show_default=False)],
+    name: Annotated[str, typer.Argument(help="Its kind.", show_default=False)],
+) -> None:
+    """Show a component: its settings with unit, range and meaning, and its sources."""
+    plural = family if family in FAMILIES else f"{family.removesuffix('y')}{'ies' if family.endswith('y') else 's'}"
+    if plural not in FAMILIES:
+        raise InputError("family", family, "unknown family", nearest(family, FAMILIES))
+    members = FAMILIES[plural]
+    if name not in members:
+        raise InputError("name", name, f"is none of the {plural}", nearest(name, members))
+    cls = members[name]
+    print(f"{name}: {inspect.getdoc(cls)}\n")
+    for row in _settings_of(cls):
+        unit = "" if row["unit"] in ("", "1") else f" {row['unit']}"
+        bounds = f", {row['range']}" if row["range"] else ""
+        print(f"{row['name']} = {row['default']}{unit}  ({row['type']}{bounds})\n    {row['meaning']}")
+    if cls.sources:
+        print("\nSources:", *cls.sources, sep="\n  ")
+
+
+@app.command("schema")
+def schema_command() -> None:
+    """Print the JSON schema of experiment files."""
+    print(json.dumps(schema(), indent=2))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line.
+
+    Arguments:
+        arguments: without the program's name; None takes them from the system.
+
+    Returns:
+        The exit status: 0 on success only.
+    """
+    try:
+        app(args=None if arguments is None else list(arguments), prog_name="memlearn")
+    except SystemExit as leave:
+        return leave.code if isinstance(leave.code, int) else int(leave.code is not None)
+    return 0
+
+
+class _Speaker(Watcher):
+    """Where nobody watches: one line an epoch."""
+
+    name = ""
+
+    def named(self, name: str) -> Watcher:
+        """Speak for this run of a sweep from now on."""
+        self.name = f"{name}: "
+        return self
+
+    def epoch(self, record: dict[str, Any], epochs: int) -> None:
+        """One line."""
+        _say(f"{self.name}{_epoch_line(record, epochs)}")
+
+    def note(self, text: str) -> None:
+        """The sentence."""
+        _say(f"{self.name}{text}")
+
+
+class _Bar(_Speaker):
+    """On a terminal: a bar with accuracy, pulses and the time that is left."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress, self._last = progress, ""
+        self._task = progress.add_task("", start=False, total=None)
+
+    def named(self, name: str) -> Watcher:
+        """A new bar for each run."""
+        self._progress.reset(self._task, start=False)
+        return super().named(name)
+
+    def tick(self, tick: Tick) -> None:
+        """Move the bar."""
+        done, total = (tick.epoch - 1) * tick.images + tick.image, tick.epochs * tick.images
+        if not self._progress.tasks[0].started:
+            self._progress.start_task(self._task)
+            self._progress.update(self._task, total=total)
+        text = f"{self.name}epoch {tick.epoch}/{tick.epochs}, {formats.count(tick.pulses)} pulses"
+        text += f", training {tick.accuracy:.1%}"
+        self._progress.update(self._task, completed=done, total=total, description=f"{text}{self._last}")
+
+    def epoch(self, record: dict[str, Any], epochs: int) -> None:
+        """Keep the validation accuracy in view."""
+        accuracy = record["validation_accuracy"]
+        self._last = "" if accuracy is None else f", validation {accuracy:.1%}"
+
+
+@contextmanager
+def _watching() -> Iterator[_Speaker]:
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _Speaker()
+        return
+    columns = TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=console, transient=True) as progress:
+        yield _Bar(progress)
+
+
+def _say(text: str, *, style: str = "") -> None:
+    """To the terminal, not into what a pipe takes; never wrapped, so that a path can be copied."""
+    Console(stderr=True).print(Text(text, style=style), soft_wrap=True)
+
+
+def _epoch_line(record: Mapping[str, Any], epochs: int) -> str:
+    parts = [f"epoch {record['epoch']}/{epochs}: training {record['train_accuracy']:.2%}"]
+    if record["validation_accuracy"] is not None:
+        parts.append(f"validation {record['validation_accuracy']:.2%}")
+    parts.append(f"{formats.count(record['pulses_total'])} pulses")
+    if record.get("float_validation_accuracy") is not None:
+        parts.append(f"float {record['float_validation_accuracy']:.2%}")
+    return f"{', '.join(parts)}, {record['seconds']:.2f} s"
+
+
+def _show_figures(figures: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(figures, indent=2))
+    else:
+        Console().print(summary_table([figures], names=[figures.get("name", "this run")]))
+
+
+def _sweep_table(summary: Mapping[str, Any]) -> Table:
+    table = Table("case", "runs", "test, mean", "test, worst", "float, mean", "pulses per cell, mean", box=None)
+    for case in summary["cases"]:
+        mean, worst = case["mean"], case["worst"]
+        table.add_row(
+            Text(case["name"]),
+            str(len(case["runs"])),
+            *(formats.percent(f) for f in (mean["test_accuracy"], worst["test_accuracy"], mean["float_test_accuracy"])),
+            formats.figure(mean["pulses_per_cell_mean"]),
+        )
+    return table
+
+
+def _runs(folder: Path) -> list[Path]:
+    """The run folders of a sweep, or the folder itself."""
+    file = folder / "sweep.json"
+    if not file.is_file():
+        return [folder]
+    try:
+        return [folder / run["folder"] for case in json.loads(file.read_text())["cases"] for run in case["runs"]]
+    except (ValueError, KeyError, TypeError):
+        raise InputError("folder", str(folder), "its sweep.json is damaged", "Run the sweep again.") from None
+
+
+def _first_line(cls: type[Component]) -> str:
+    return (cls.__doc__ or "").strip().splitlines()[0]
+
+
+def _settings_of(cls: type[Component], prefix: str = "") -> Iterator[dict[str, str]]:
+    """The settings of a component, those of its plain parts included; parts that come in kinds are named only."""
+    for row in describe(cls):
+        part = cls.model_fields[row["name"]].annotation
+        if isinstance(part, type) and issubclass(part, Component) and kind_of(part) is None:
+            yield from _settings_of(part, f"{prefix}{row['name']}.")
+        else:
+            yield {**row, "name": f"{prefix}{row['name']}"}
+
+
+def _experiments() -> list[Path]:
+    """Those of the current folder, or else those that came with the sources."""
+    for folder in (Path(EXPERIMENTS), Path(__file__).parents[2] / EXPERIMENTS):
+        if folder.is_dir():
+            return sorted(folder.glob("*.toml"))
+    return []
+
+
