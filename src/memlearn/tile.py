@@ -95,7 +95,10 @@ class Tile(nn.Module):
         most = mapping.capacity(crossbar.rows, crossbar.columns)
         if min(most) < 1:
             raise InputError(
-                "crossbar", f"{crossbar.rows} x {crossbar.columns} cells", f"holds no weight of {mapping.kind}", "Enlarge it."
+                "crossbar",
+                f"{crossbar.rows} x {crossbar.columns} cells",
+                f"holds no weight of {mapping.kind}",
+                "Enlarge it.",
             )
         self.tiles = math.ceil(inputs / most[0]), math.ceil(outputs / most[1])
         self.part = math.ceil(inputs / self.tiles[0]), math.ceil(outputs / self.tiles[1])
@@ -229,7 +232,9 @@ class Tile(nn.Module):
         """(inputs, outputs) cut into tiles (tile rows, tile columns, rows, columns), zero where there is nothing."""
         if tuple(weight.shape) != (self.inputs, self.outputs):
             raise InputError(
-                "weight", tuple(weight.shape), f"must have shape (inputs, outputs) = ({self.inputs}, {self.outputs})",
+                "weight",
+                tuple(weight.shape),
+                f"must have shape (inputs, outputs) = ({self.inputs}, {self.outputs})",
                 "A torch weight is (outputs, inputs): transpose it.",
             )
         (tall, wide), (rows, columns) = self.tiles, self.part
@@ -270,7 +275,9 @@ class Tile(nn.Module):
         size = (self.inputs, self.outputs)[axis]
         if values.dim() != 2 or values.shape[1] != size:
             side = ("inputs", "outputs")[axis]
-            raise InputError(side, tuple(values.shape), f"must have shape (samples, {size})", f"Layer {self.name} has {size} {side}.")
+            raise InputError(
+                side, tuple(values.shape), f"must have shape (samples, {size})", f"Layer {self.name} has {size} {side}."
+            )
         values = nn.functional.pad(values, (0, self.tiles[axis] * self.part[axis] - size))
         return values.reshape(len(values), self.tiles[axis], self.part[axis])
 

@@ -44,7 +44,9 @@ class AbstractDevice(Component):
     g_min: float = quantity(2e-6, unit="S", ge=0, doc="lowest conductance of the nominal range")
     g_max: float = quantity(20e-6, unit="S", gt=0, doc="highest conductance of the nominal range")
     states: int = quantity(64, unit="1", ge=2, doc="range / mean step at mid-range")
-    asymmetry: float = quantity(0.0, unit="1", gt=-1, lt=1, doc="up steps x (1 + asymmetry), down steps x (1 - asymmetry)")
+    asymmetry: float = quantity(
+        0.0, unit="1", gt=-1, lt=1, doc="up steps x (1 + asymmetry), down steps x (1 - asymmetry)"
+    )
     cycle_to_cycle: CycleToCycle = setting(CycleToCycle(), doc="variation from pulse to pulse")
     device_to_device: DeviceToDevice = setting(DeviceToDevice(), doc="variation from cell to cell")
     faults: StuckCells = setting(StuckCells(), doc="cells that never move")
@@ -160,5 +162,7 @@ def _fits(plan: PulsePlan, cells: tuple[int, ...]) -> None:
 def _flat(tensor: Tensor, *shape: int) -> np.ndarray:
     """A NumPy view, so that the kernel writes into the tensor itself; a copy would lose the pulses."""
     if not tensor.is_contiguous():
-        raise InputError("state", tuple(tensor.shape), "must be contiguous", "Call .contiguous() on the state's tensors.")
+        raise InputError(
+            "state", tuple(tensor.shape), "must be contiguous", "Call .contiguous() on the state's tensors."
+        )
     return tensor.numpy().reshape(shape)

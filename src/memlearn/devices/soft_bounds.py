@@ -41,4 +41,9 @@ class SoftBounds(AbstractDevice):
         """Constant part and slope, up then down; a stuck cell has neither."""
         above = (upper - self.middle).where(up > 0, self.range)
         below = (self.middle - lower).where(down > 0, self.range)
-        return [(1 - self.mix_up) * up, self.mix_up * up / above, (1 - self.mix_down) * down, self.mix_down * down / below]
+        return [
+            (1 - self.mix_up) * up,
+            self.mix_up * up / above,
+            (1 - self.mix_down) * down,
+            self.mix_down * down / below,
+        ]

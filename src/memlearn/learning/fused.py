@@ -176,7 +176,8 @@ def _plain_port(port: Port) -> bool:
     if type(port.drive) is not DAC or type(port.sense) is not ADC:
         return False
     return not any(
-        (c.stochastic_rounding, c.noise, c.gain_spread, c.offset_spread) != (False, 0, 0, 0) for c in (port.drive, port.sense)
+        (c.stochastic_rounding, c.noise, c.gain_spread, c.offset_spread) != (False, 0, 0, 0)
+        for c in (port.drive, port.sense)
     )
 
 
@@ -191,4 +192,3 @@ def _port(tile: Tile, port: Port) -> fused_sgd.Port:
         sense_range=sense.output_range,
         gain=tile.array.crossbar.read_voltage / tile.unit_current,
     )
-

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 
 from ..core.errors import InputError
 from ..ops.pulse_update import Tally
+from .fused import fuse
+from .rule import Rule
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """The mean over samples, a scalar, from outputs (samples, classes) and labels (samples,)."""
@@ -57,7 +59,14 @@ class Totals(NamedTuple):
 
     def plus(self, other: Totals) -> Totals:
         """Both together."""
-        return Totals(*(a + b for a, b in zip(self, other, strict=True)))
+        return Totals(
+            self.images + other.images,
+            self.loss_sum + other.loss_sum,
+            self.correct + other.correct,
+            self.pulses + other.pulses,
+            self.cells_pulsed_sum + other.cells_pulsed_sum,
+            self.steps + other.steps,
+        )
 
 
 def train_batch(model: nn.Module, rule: Learner, loss: Loss, inputs: Tensor, labels: Tensor) -> BatchOutcome:
@@ -79,9 +88,7 @@ def train_batch(model: nn.Module, rule: Learner, loss: Loss, inputs: Tensor, lab
     return BatchOutcome(float(cost.detach()), correct, tally.pulses, tally.cells)
 
 
-def train_images(
-    model: nn.Module, rule: Learner, loss: Loss, inputs: Tensor, labels: Tensor, batch: int
-) -> Totals:
+def train_images(model: nn.Module, rule: Learner, loss: Loss, inputs: Tensor, labels: Tensor, batch: int) -> Totals:
     """Train on images in the order given, batch after batch; the last batch may be smaller.
 
     Arguments:
@@ -91,7 +98,8 @@ def train_images(
         batch: images between two writes.
 
     Returns:
-        Sums over the batches. Several calls, each of whole batches, train exactly as one call does.
+        Sums over the batches. Several calls, each of whole batches, train exactly as one call does. Where the network
+        is simple enough, one compiled call does it all (`fused.py`), with the same pulses.
 
     Raises:
         InputError: batch is not positive, or inputs and labels differ in number.
@@ -101,6 +109,8 @@ def train_images(
     if len(inputs) != len(labels):
         raise InputError("labels", len(labels), f"must be as many as the inputs, {len(inputs)}")
     model.train()
+    if isinstance(rule, Rule) and len(labels) and (trainer := fuse(model, rule, loss)) is not None:
+        return Totals(len(labels), *trainer.train(inputs, labels, batch), -(-len(labels) // batch))
     totals = Totals()
     for first in range(0, len(labels), batch):
         x, y = inputs[first : first + batch], labels[first : first + batch]

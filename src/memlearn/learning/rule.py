@@ -30,8 +30,10 @@ class Parts(Component):
         """The accumulator must give what the writer accepts."""
         if self.accumulator.gives != self.writer.accepts:
             raise InputError(
-                "accumulator", self.accumulator.kind, f"gives {self.accumulator.gives}, but the writer {self.writer.kind} "
-                f"accepts {self.writer.accepts}", 'Use "per_sample" with trains, a counter with "sign" or "threshold".',
+                "accumulator",
+                self.accumulator.kind,
+                f"gives {self.accumulator.gives}, but the writer {self.writer.kind} accepts {self.writer.accepts}",
+                'Use "per_sample" with trains, a counter with "sign" or "threshold".',
             )
 
 
@@ -82,8 +84,8 @@ class Rule:
                 continue
             wanted = self.accumulator.add(self.memory[name], factors)
             plan = self.writer.plan(wanted, self._address(layer.tile))
-            if isinstance(plan, Counts) and self.writer.quantum:
-                self.accumulator.settle(self.memory[name], plan, self.writer.threshold / self.rate)  # type: ignore[attr-defined]
+            if isinstance(plan, Counts):
+                self.accumulator.settle(self.memory[name], plan, self.writer.quantum(self.rate))
             tally = layer.tile.write(plan)
             pulses, cells = pulses + tally.pulses, cells + tally.cells
         self.steps += 1

@@ -88,9 +88,7 @@ class SignBackpropagation(AbstractRule):
 
     def parts(self) -> Parts:
         """Ternary backward read, counters, one pulse at the threshold."""
-        return Parts(
-            credit=SignBackprop(), accumulator=self.accumulator, writer=Threshold(threshold=self.threshold)
-        )
+        return Parts(credit=SignBackprop(), accumulator=self.accumulator, writer=Threshold(threshold=self.threshold))
 
 
 class Custom(AbstractRule):

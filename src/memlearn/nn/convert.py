@@ -40,7 +40,9 @@ def convert(model: nn.Module, *, array: Array | None = None, seed: int = 0, back
 
 
 def _convert(module: nn.Linear, array: Array, seed: int, backend: Backend) -> Linear:
-    layer = Linear(module.in_features, module.out_features, module.bias is not None, array=array, seed=seed, backend=backend)
+    layer = Linear(
+        module.in_features, module.out_features, module.bias is not None, array=array, seed=seed, backend=backend
+    )
     with torch.no_grad():
         weight = module.weight.T
         if module.bias is not None:

@@ -53,11 +53,16 @@ class Linear(ArrayLayer):
         """(..., in_features) to (..., out_features)."""
         if values.shape[-1:] != (self.in_features,):
             raise InputError(
-                "input", tuple(values.shape), f"last axis must be in_features = {self.in_features}", "Flatten or permute it."
+                "input",
+                tuple(values.shape),
+                f"last axis must be in_features = {self.in_features}",
+                "Flatten or permute it.",
             )
         rows = values.reshape(-1, self.in_features).to(self.tile.conductance.dtype)
         if not bool(torch.isfinite(rows).all()):
-            raise InputError("input", "a tensor with NaN or infinity", "must be finite", "Look at the layer or data before.")
+            raise InputError(
+                "input", "a tensor with NaN or infinity", "must be finite", "Look at the layer or data before."
+            )
         if self.bias:
             rows = torch.nn.functional.pad(rows, (0, 1), value=1.0)
         return self.read(rows).reshape(*values.shape[:-1], self.out_features)

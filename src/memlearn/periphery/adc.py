@@ -25,14 +25,18 @@ class ADC(AbstractSense):
     stochastic_rounding: bool = setting(False, doc="round up with the probability of the remainder")
     noise: float = quantity(0.0, unit="A", ge=0, doc="standard deviation of each conversion")
     gain_spread: float = quantity(0.0, unit="1", ge=0, doc="standard deviation of the gain from converter to converter")
-    offset_spread: float = quantity(0.0, unit="A", ge=0, doc="standard deviation of the offset from converter to converter")
+    offset_spread: float = quantity(
+        0.0, unit="A", ge=0, doc="standard deviation of the offset from converter to converter"
+    )
     sharing: int = quantity(1, unit="1", ge=1, doc="lines that take turns at one converter")
 
     def sense(self, current: Tensor, unit_current: float, at: Address) -> Tensor:
         """The errors of the circuit, then clip and quantise."""
         lines = (*current.shape[:-2], 1, current.shape[-1])
         if self.gain_spread:
-            current = current * (1 + per_converter(self.gain_spread, lines, self.sharing, at.stream.child("gain"), current))
+            current = current * (
+                1 + per_converter(self.gain_spread, lines, self.sharing, at.stream.child("gain"), current)
+            )
         if self.offset_spread:
             offset = per_converter(self.offset_spread, lines, self.sharing, at.stream.child("offset"), current)
             current = current + offset

@@ -19,7 +19,9 @@ class AbstractComparator(AbstractSense):
     joins_tiles: ClassVar[bool] = True
     decides: ClassVar[bool] = True
 
-    offset_spread: float = quantity(0.0, unit="1", ge=0, doc="standard deviation of the offset from comparator to comparator")
+    offset_spread: float = quantity(
+        0.0, unit="1", ge=0, doc="standard deviation of the offset from comparator to comparator"
+    )
     noise: float = quantity(0.0, unit="1", ge=0, doc="standard deviation at each decision")
     sharing: int = quantity(1, unit="1", ge=1, doc="lines that take turns at one comparator")
 

@@ -27,12 +27,15 @@ class DAC(AbstractDriver):
     bits: int | None = quantity(8, unit="bit", ge=2, le=24, doc="resolution with sign; none for a continuous converter")
     input_range: float = quantity(1.0, unit="1", gt=0, doc="the value that stands for the full read voltage")
     scaling: Literal["none", "max"] = setting(
-        "none", doc="'max' divides each sample by its largest magnitude first, and multiplies the outcome by it afterwards"
+        "none",
+        doc="'max' divides each sample by its largest magnitude first, and multiplies the outcome by it afterwards",
     )
     stochastic_rounding: bool = setting(False, doc="round up with the probability of the remainder")
     noise: float = quantity(0.0, unit="V", ge=0, doc="standard deviation of each conversion")
     gain_spread: float = quantity(0.0, unit="1", ge=0, doc="standard deviation of the gain from converter to converter")
-    offset_spread: float = quantity(0.0, unit="V", ge=0, doc="standard deviation of the offset from converter to converter")
+    offset_spread: float = quantity(
+        0.0, unit="V", ge=0, doc="standard deviation of the offset from converter to converter"
+    )
     sharing: int = quantity(1, unit="1", ge=1, doc="lines that take turns at one converter")
 
     def drive(self, values: Tensor, read_voltage: float, at: Address) -> Driven:
@@ -48,7 +51,9 @@ class DAC(AbstractDriver):
         voltage = values * read_voltage
         lines = tuple(values.shape[1:])
         if self.gain_spread:
-            voltage = voltage * (1 + per_converter(self.gain_spread, lines, self.sharing, at.stream.child("gain"), voltage))
+            voltage = voltage * (
+                1 + per_converter(self.gain_spread, lines, self.sharing, at.stream.child("gain"), voltage)
+            )
         if self.offset_spread:
             offset = per_converter(self.offset_spread, lines, self.sharing, at.stream.child("offset"), voltage)
             voltage = voltage + offset

@@ -102,7 +102,10 @@ class BinaryStep(AbstractNeuron):
     def uses(self, neurons: int, training: bool) -> dict[Event, int]:
         """One comparison; two more for the window while training."""
         window = 2 if training and self.window is not None else 0
-        return {Event.COMPARISON: (1 + window) * neurons, Event.STORED_BIT: (1 + window // 2) * neurons if training else 0}
+        return {
+            Event.COMPARISON: (1 + window) * neurons,
+            Event.STORED_BIT: (1 + window // 2) * neurons if training else 0,
+        }
 
 
 class StochasticBinary(AbstractNeuron):

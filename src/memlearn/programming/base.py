@@ -29,9 +29,10 @@ class AbstractWriter(Component):
     accepts: ClassVar[Literal["factors", "dense"]] = "dense"
     """"factors": outer-product factors, sample by sample; "dense": one number per weight (inputs, outputs)."""
 
-    quantum: ClassVar[bool] = False
-    """True where a pulse takes a known amount (`threshold`) out of an accumulator that persists."""
-
     @abstractmethod
     def plan(self, wanted: Factors | Tensor, at: WriteAddress) -> PulsePlan:
         """The pulses for a wanted change, in weights, as `accepts` says."""
+
+    def quantum(self, rate: float) -> float:
+        """How much of the wanted change one pulse stands for, which an accumulator that persists gives up for it."""
+        return 1.0

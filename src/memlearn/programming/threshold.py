@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar, Literal
 
 from torch import Tensor
@@ -19,7 +20,6 @@ class Threshold(AbstractWriter):
     """
 
     kind: Literal["threshold"] = "threshold"
-    quantum: ClassVar[bool] = True
     sources: ClassVar[tuple[str, ...]] = (
         "Zhang et al., Neural Networks 108:217 (2018), threshold learning rule",
         "Yao et al., Nature 577:641 (2020), Methods, equation 2",
@@ -28,8 +28,13 @@ class Threshold(AbstractWriter):
     threshold: float = quantity(2.0, unit="1", gt=0, doc="smallest wanted change that fires a pulse")
     relative: bool = setting(False, doc="threshold is a fraction of the layer's largest wanted change")
 
+    def quantum(self, rate: float) -> float:
+        """The threshold under a schedule's rate; a whole threshold stays whole, as a counter's must."""
+        scaled = self.threshold / rate
+        return math.ceil(scaled) if self.threshold == int(self.threshold) else scaled
+
     def plan(self, wanted: Factors | Tensor, at: WriteAddress) -> PulsePlan:
         """sgn(wanted) where it reaches the threshold."""
         assert isinstance(wanted, Tensor)
-        least = self.threshold * wanted.abs().amax().clamp_min(1e-30) if self.relative else self.threshold / at.rate
+        least = self.threshold * wanted.abs().amax().clamp_min(1e-30) if self.relative else self.quantum(at.rate)
         return Counts((wanted.sign() * (wanted.abs() >= least)).int())

@@ -1,6 +1,6 @@
 """Imperfections that any device law can carry."""
 
 from .faults import StuckCells as StuckCells
+from .noise import ReadNoise as ReadNoise
 from .spread import CycleToCycle as CycleToCycle
 from .spread import DeviceToDevice as DeviceToDevice
-from .noise import ReadNoise as ReadNoise

@@ -23,9 +23,13 @@ class StuckCells(Component):
         """Fractions of one whole."""
         total = self.high + self.low + self.anywhere
         if total > 1 + 1e-9:  # 0.33 + 0.56 + 0.11 is 1.0000000000000002
-            raise InputError("high + low + anywhere", total, "stuck fractions add up to more than 1", "Lower one of them.")
+            raise InputError(
+                "high + low + anywhere", total, "stuck fractions add up to more than 1", "Lower one of them."
+            )
 
-    def pin(self, lower: Tensor, upper: Tensor, stream: Stream, g_min: float, g_max: float) -> tuple[Tensor, Tensor, Tensor]:
+    def pin(
+        self, lower: Tensor, upper: Tensor, stream: Stream, g_min: float, g_max: float
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Bounds with those of stuck cells drawn together onto the stuck value, and the mask of free cells.
 
         Arguments:

@@ -39,7 +39,9 @@ class DeviceToDevice(Component):
         drawn = self.step * random.normal(stream.child("step"), 0, shape, like)
         return drawn.exp() if self.distribution == "log_normal" else (1 + drawn).clamp_min(0)
 
-    def half_range_factor(self, which: Literal["upper", "lower"], shape: torch.Size, stream: Stream, like: Tensor) -> Tensor:
+    def half_range_factor(
+        self, which: Literal["upper", "lower"], shape: torch.Size, stream: Stream, like: Tensor
+    ) -> Tensor:
         """What each cell's distance from mid-range to a bound is multiplied by, (shape), at least 0.01."""
         spread = self.upper_bound if which == "upper" else self.lower_bound
         if not spread:

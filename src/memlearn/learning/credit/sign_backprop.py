@@ -23,7 +23,9 @@ class SignBackprop(AbstractCredit):
     method: ClassVar[str] = "ternary transposed read"
     sources: ClassVar[tuple[str, ...]] = ("Zhang et al., Neural Networks 108:217 (2018), sign backpropagation",)
 
-    output_dead_zone: float = quantity(0.0, unit="1", ge=0, doc="largest derivative of the loss that counts as no error")
+    output_dead_zone: float = quantity(
+        0.0, unit="1", ge=0, doc="largest derivative of the loss that counts as no error"
+    )
 
     def signal(self, wanted: Tensor) -> Tensor:
         """-1, 0 or 1."""
@@ -34,6 +36,8 @@ class SignBackprop(AbstractCredit):
         sense = array.periphery.backward.sense
         if not isinstance(sense, TernaryComparator):
             raise InputError(
-                "periphery.backward.sense", sense.kind, "sign backpropagation reads errors with ternary comparators",
+                "periphery.backward.sense",
+                sense.kind,
+                "sign backpropagation reads errors with ternary comparators",
                 'Set sense.kind = "ternary_comparator" and drive.kind = "ternary_driver", or take the rule "sgd".',
             )

@@ -75,7 +75,7 @@ class Keys(NamedTuple):
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def _drive(out, values, samples, lines, scales, port):  # noqa: ANN001, ANN202, PLR0913
+def _drive(out, values, samples, lines, scales, port):  # noqa: ANN001, ANN202
     """Register values to line voltages in units of the read voltage; `scales` takes each sample's divisor."""
     for b in range(samples):
         scale = f32(1)
@@ -102,7 +102,7 @@ def _add_four(out, g0, g1, g2, g3, v0, v1, v2, v3):  # noqa: ANN001, ANN202, PLR
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True, fastmath={"contract"})
-def _read_rows(current, voltage, g, samples, height, width):  # noqa: ANN001, ANN202, PLR0913
+def _read_rows(current, voltage, g, samples, height, width):  # noqa: ANN001, ANN202
     """current[b, :] = sum over word lines of voltage[b, i] g[i, :], four driven lines at a time."""
     active = np.empty(_BLOCK, np.int64)
     current[:samples, :width] = 0
@@ -117,9 +117,15 @@ def _read_rows(current, voltage, g, samples, height, width):  # noqa: ANN001, AN
             while k + 4 <= n:
                 i0, i1, i2, i3 = active[k], active[k + 1], active[k + 2], active[k + 3]
                 _add_four(
-                    out, g[i0 * width : (i0 + 1) * width], g[i1 * width : (i1 + 1) * width],
-                    g[i2 * width : (i2 + 1) * width], g[i3 * width : (i3 + 1) * width],
-                    voltage[b, i0], voltage[b, i1], voltage[b, i2], voltage[b, i3],
+                    out,
+                    g[i0 * width : (i0 + 1) * width],
+                    g[i1 * width : (i1 + 1) * width],
+                    g[i2 * width : (i2 + 1) * width],
+                    g[i3 * width : (i3 + 1) * width],
+                    voltage[b, i0],
+                    voltage[b, i1],
+                    voltage[b, i2],
+                    voltage[b, i3],
                 )
                 k += 4
             while k < n:
@@ -140,7 +146,7 @@ def _product(a, b):  # noqa: ANN001, ANN202
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def _read_columns(current, voltage, g, samples, height, width):  # noqa: ANN001, ANN202, PLR0913
+def _read_columns(current, voltage, g, samples, height, width):  # noqa: ANN001, ANN202
     """current[b, i] = sum over bit lines of voltage[b, j] g[i, j]: a cell row is loaded once for the batch."""
     for i in range(height):
         row = g[i * width : (i + 1) * width]
@@ -159,7 +165,7 @@ def _sense(signal, scale, port):  # noqa: ANN001, ANN202
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def _forward(layer, values, out, voltage, current, scales, g, samples):  # noqa: ANN001, ANN202, PLR0913
+def _forward(layer, values, out, voltage, current, scales, g, samples):  # noqa: ANN001, ANN202
     """Weighted sums (S, C) of register values (S, R)."""
     _drive(voltage, values, samples, layer.rows, scales, layer.forward)
     _read_rows(current, voltage, g, samples, layer.rows, layer.width)
@@ -173,7 +179,7 @@ def _forward(layer, values, out, voltage, current, scales, g, samples):  # noqa:
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def _backward(layer, errors, out, voltage, current, scales, g, samples):  # noqa: ANN001, ANN202, PLR0913
+def _backward(layer, errors, out, voltage, current, scales, g, samples):  # noqa: ANN001, ANN202
     """Errors of the inputs (S, R) from errors of the outputs (S, C), through the transposed array; `out` is also scratch."""
     _drive(out, errors, samples, layer.columns, scales, layer.backward)
     for b in range(samples):
@@ -195,7 +201,7 @@ def _backward(layer, errors, out, voltage, current, scales, g, samples):  # noqa
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def _fire_neurons(layer, sums, outputs, derivatives, samples):  # noqa: ANN001, ANN202, PLR0913
+def _fire_neurons(layer, sums, outputs, derivatives, samples):  # noqa: ANN001, ANN202
     """Outputs into the next layer's registers, and what the error will be multiplied by."""
     for b in range(samples):
         for j in range(layer.columns):
@@ -214,7 +220,7 @@ def _fire_neurons(layer, sums, outputs, derivatives, samples):  # noqa: ANN001, 
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def _output_error(loss, margin, outputs, labels, wanted, samples, classes):  # noqa: ANN001, ANN202, PLR0913
+def _output_error(loss, margin, outputs, labels, wanted, samples, classes):  # noqa: ANN001, ANN202
     """Loss summed over samples, right answers, and minus its derivative (of the mean) into `wanted`."""
     total, correct = 0.0, 0
     for b in range(samples):
@@ -242,7 +248,7 @@ def _output_error(loss, margin, outputs, labels, wanted, samples, classes):  # n
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def _fire_trains(layer, key, registers, wanted, row_trains, column_trains, samples, step):  # noqa: ANN001, ANN202, PLR0913
+def _fire_trains(layer, key, registers, wanted, row_trains, column_trains, samples, step):  # noqa: ANN001, ANN202
     """Trains on the physical lines, as `programming.StochasticTrains` and the mapping make them; the longest, in slots."""
     longest = 0
     logical = np.empty(layer.columns, np.int64)
@@ -308,9 +314,18 @@ def compile_sgd(kernels: Kernels) -> Callable[..., tuple[float, int]]:
                 layer, key, fired = layers[n], keys[n], (row_trains[n], column_trains[n])
                 longest = _fire_trains(layer, key, registers[n], wanted[n], fired[0], fired[1], samples, step + number)
                 pulses, touched = trains_body(
-                    conductances[n], parameters[n], counters[n], (1, 1, layer.height, layer.width), fired[0][:samples],
-                    fired[1][:samples], f32(layer.c2c), u32(key.cycle0), u32(key.cycle1), key.update_event + number,
-                    0, layer.height,
+                    conductances[n],
+                    parameters[n],
+                    counters[n],
+                    (1, 1, layer.height, layer.width),
+                    fired[0][:samples],
+                    fired[1][:samples],
+                    f32(layer.c2c),
+                    u32(key.cycle0),
+                    u32(key.cycle1),
+                    key.update_event + number,
+                    0,
+                    layer.height,
                 )
                 tally[n, 0] += pulses
                 tally[n, 1] += touched

@@ -30,7 +30,7 @@ _GRAIN = 1 << 16
 
 
 @register_jitable
-def _factors(out, cells, n, c2c, k0, k1, slot):  # noqa: ANN001, ANN202, PLR0913
+def _factors(out, cells, n, c2c, k0, k1, slot):  # noqa: ANN001, ANN202
     """Step factors 1 + c2c x normal of the cells listed: a plain loop, which fills the vector units."""
     block, second = u32(slot >> 1), np.float32(slot & 1)
     first = _ONE - second
@@ -161,7 +161,7 @@ def compile_step(step: Step) -> Kernels:
         fingerprint  # noqa: B018  (part of the cache key)
         return trains_body(g, parameters, counters, shape, rows, columns, c2c, k0, k1, event, first, last)
 
-    def run_counts(g, parameters, counters, plan, c2c, key, event, threads=1):  # noqa: ANN001, ANN202, PLR0913
+    def run_counts(g, parameters, counters, plan, c2c, key, event, threads=1):  # noqa: ANN001, ANN202
         def part(first: int, last: int) -> tuple[int, int]:
             return counts(g, parameters, counters, plan, c2c, u32(key[0]), u32(key[1]), event, first, last)
 
