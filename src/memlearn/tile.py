@@ -120,7 +120,7 @@ class Tile(nn.Module):
     # The three verbs, and what the input registers hold.
 
     def encode(self, values: Tensor) -> Tensor:
-        """What the word lines' drivers will make of values (samples, inputs) in the next read; an update multiplies this."""
+        """What the word lines' drivers make of values (samples, inputs) in the next read; an update multiplies this."""
         at = Address(self.stream.child("forward", "drive"), int(self.events[0]), self.training)
         return self.array.periphery.forward.drive.encode(self._cut(values, 0), at).flatten(1)[:, : self.inputs]
 
@@ -165,7 +165,7 @@ class Tile(nn.Module):
         return self._join(outcome, self.inputs, 1.0 if port.sense.decides else driven.scale)
 
     def write(self, plan: PulsePlan) -> Tally:
-        """Send a pulse plan, given in weights (`Counts` (inputs, outputs), `Trains` over inputs and outputs), to the cells.
+        """Send a pulse plan of weights (`Counts` (inputs, outputs), `Trains` over inputs and outputs) to the cells.
 
         Returns:
             Pulses that were sent to cells, and distinct cells that received any.
@@ -177,8 +177,8 @@ class Tile(nn.Module):
         else:
             slots = plan.slots * len(plan.rows)
             cut = Trains(self._cut(plan.rows, 0), self._cut(plan.columns, 1), plan.slots)
-            physical = mapping.trains(cut)
-            physical = physical._replace(rows=physical.rows.flatten(1), columns=physical.columns.flatten(1))
+            lines = mapping.trains(cut)
+            physical = lines._replace(rows=lines.rows.flatten(1), columns=lines.columns.flatten(1))
         at = self._address("update", 2)
         _, tally = self.array.device.pulse(
             self.state, physical, at.stream, at.event, backend=self.backend, threads=self.threads
@@ -190,7 +190,7 @@ class Tile(nn.Module):
         return tally
 
     def count_read(self, during: Pass, samples: int) -> None:
-        """Enter the events of reading `samples` samples: a tile on a driven line has its own driver there, and so on."""
+        """Enter the events of reading `samples` samples; each tile on a driven line has its own driver there."""
         assert self.ledger is not None
         port, lines, tiles = self.array.periphery.forward, (self.inputs, self.outputs), self.tiles
         if during is Pass.BACKWARD:
@@ -206,7 +206,7 @@ class Tile(nn.Module):
     # Set-up and debugging handles; no learning rule touches them.
 
     def initialise(self, weight: Tensor) -> None:
-        """Set the cells as near to the weights (inputs, outputs) as their own bounds let them; costs and counts nothing."""
+        """Set the cells as near to the weights (inputs, outputs) as their bounds let them; costs and counts nothing."""
         device = self.array.device
         target = self.array.crossbar.mapping.conductances(self.cut_weights(weight.detach()), device.g_min, device.g_max)
         bounded = target.clamp(self.parameters_[..., 0], self.parameters_[..., 1])

@@ -170,7 +170,7 @@ def _readable(error: ValidationError, cls: type[Component], settings: Mapping[st
         words = [w.strip().strip("'") for w in str(context["expected_tags"]).split(",")]
         return InputError(f"{where}.kind", context["tag"], "unknown kind", nearest(str(context["tag"]), words))
     if kind == "union_tag_not_found":
-        return InputError(f"{where}.kind", None, "is required", "Say which kind, for instance kind = \"...\".")
+        return InputError(f"{where}.kind", None, "is required", 'Say which kind, for instance kind = "...".')
     if kind == "model_type":
         return InputError(where, given, f"must be a {context['class_name']} or a table of its settings")
     if kind == "model_attributes_type":

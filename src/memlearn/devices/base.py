@@ -133,14 +133,15 @@ class AbstractDevice(Component):
         g, p, counters = state.conductance, state.parameters, state.counters
         cells = g.numel()
         args = (_flat(g, cells), _flat(p, cells, -1), _flat(counters, cells, -1))
-        noise = (np.float32(self.cycle_to_cycle.spread), tuple(stream.child("cycle")), event)
+        noise = (np.float32(self.cycle_to_cycle.spread), stream.child("cycle"), event)
         kernels = self.kernels
         if isinstance(plan, Counts):
             pulses = np.ascontiguousarray(plan.pulses.to(torch.int32).numpy()).reshape(-1)
             if backend == "reference":
                 return state, reference.counts(kernels.step, *args, pulses, *noise)
             return state, kernels.counts(*args, pulses, *noise, threads=threads)
-        lines = (tuple(g.shape), plan.rows.contiguous().numpy(), plan.columns.contiguous().numpy())
+        tall, wide, height, width = g.shape
+        lines = ((tall, wide, height, width), plan.rows.contiguous().numpy(), plan.columns.contiguous().numpy())
         if backend == "reference":
             return state, reference.trains(kernels.step, *args, *lines, *noise)
         return state, kernels.trains(*args, *lines, *noise, threads=threads)

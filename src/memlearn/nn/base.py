@@ -1,4 +1,4 @@
-"""What every in-memory layer shares: tiles, the detour of the error through them, and the factors that it leaves behind."""
+"""What every in-memory layer shares: tiles, the detour of the error through them, and the factors it leaves behind."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Credit(Protocol):
 
 
 class ArrayLayer(nn.Module):
-    """A layer whose weights are conductances; `loss.backward()` reads its tile transposed and keeps outer-product factors.
+    """A layer whose weights are conductances; `loss.backward()` reads its tile transposed and keeps the factors.
 
     Attributes:
         tile: the physical arrays.
@@ -100,5 +100,5 @@ def attach_ledger(model: nn.Module, ledger: Ledger | None) -> None:
 
 
 def open_stream(seed: int | None) -> Stream:
-    """The stream of a new module: of the user's seed, or of torch's own generator, so that `torch.manual_seed` rules."""
+    """The stream of a new module: of the user's seed, or of torch's generator, so that `torch.manual_seed` rules."""
     return Stream.root(int(torch.randint(2**31 - 1, ())) if seed is None else seed)

@@ -1,4 +1,4 @@
-"""Drivers, sense circuits and neurons. To add one: its file, one export line here, one line in the contract-test list."""
+"""Drivers, sense circuits, neurons. To add one: its file, one export line here, one line in the contract-test list."""
 
 from ..core.component import choice, members
 from .adc import ADC as ADC

@@ -41,7 +41,7 @@ class AbstractDriver(Component):
     """What one use of one driver counts as; None for a plain switch."""
 
     def encode(self, values: Tensor, at: Address) -> Tensor:
-        """What the driver's register holds for these values (samples, lines): an update multiplies this, not the original.
+        """What the driver's register holds for values (samples, lines): an update multiplies this, not the original.
 
         Driving an encoded value changes nothing more about it.
         """

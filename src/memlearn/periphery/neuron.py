@@ -109,7 +109,7 @@ class BinaryStep(AbstractNeuron):
 
 
 class StochasticBinary(AbstractNeuron):
-    """A noisy comparator: 1 with probability sigmoid(a / temperature); one stored bit drawn with the derivative's odds."""
+    """A noisy comparator: 1 with probability sigmoid(a / temperature); a stored bit has the derivative's odds."""
 
     kind: Literal["stochastic_binary"] = "stochastic_binary"
     binary: ClassVar[bool] = True

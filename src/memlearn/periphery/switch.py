@@ -29,7 +29,7 @@ class BinaryDriver(AbstractDriver):
 
 
 class StochasticBinaryDriver(AbstractDriver):
-    """A value in [0, 1] is the probability that the line is driven, drawn anew for each read; a random bit, no converter.
+    """A value in [0, 1] is the probability that the line is driven, drawn anew for each read; no converter.
 
     While training only: in evaluation the line is driven where the value lies above one half.
     """

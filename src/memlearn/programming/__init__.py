@@ -1,4 +1,4 @@
-"""Writers: from a wanted change to pulses. To add one: its file, one export line here, one line in the contract-test list."""
+"""Writers: from change to pulses. To add one: its file, one export line here, one line in the contract-test list."""
 
 from ..core.component import choice, members
 from .base import AbstractWriter as AbstractWriter

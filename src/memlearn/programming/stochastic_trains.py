@@ -37,9 +37,9 @@ class StochasticTrains(AbstractWriter):
         assert isinstance(wanted, Factors)
         rows, columns = (f.detach().contiguous().numpy() for f in wanted)
         trains = np.empty(rows.shape, np.int64), np.empty(columns.shape, np.int64)
-        keys = (np.array(at.stream.child(side), np.uint32) for side in ("rows", "columns"))
+        row_key, column_key = (np.array(at.stream.child(side), np.uint32) for side in ("rows", "columns"))
         rate = self.learning_rate * at.rate / at.weight_step
         slots = pulse_trains.stochastic(
-            *trains, rows, columns, rate, self.max_length, self.update_management, *keys, at.event
+            *trains, rows, columns, rate, self.max_length, self.update_management, row_key, column_key, at.event
         )
         return Trains(torch.from_numpy(trains[0]), torch.from_numpy(trains[1]), slots)

@@ -15,8 +15,8 @@ from .base import AbstractWriter, WriteAddress
 class Threshold(AbstractWriter):
     """One pulse of the wanted sign where |wanted| >= threshold; all else is left alone.
 
-    The threshold is in units of the accumulator (counts, for sign backpropagation), or, if `relative`, a fraction of the
-    layer's largest wanted change: an absolute threshold can freeze the hidden layers of a network with analogue errors.
+    The threshold is in units of the accumulator (counts, for sign backpropagation), or, if `relative`, a fraction of
+    the layer's largest wanted change: an absolute one can freeze the hidden layers of a network with analogue errors.
     """
 
     kind: Literal["threshold"] = "threshold"

@@ -73,7 +73,7 @@ def peak(values: Any) -> float:
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def stochastic(row_trains, column_trains, rows, columns, rate, max_slots, managed, row_key, column_key, event):  # noqa: ANN001, PLR0913
+def stochastic(row_trains, column_trains, rows, columns, rate, max_slots, managed, row_key, column_key, event) -> int:  # noqa: ANN001, PLR0913
     """Trains of a batch.
 
     Arguments:

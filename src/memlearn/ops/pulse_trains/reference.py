@@ -54,8 +54,8 @@ def fire(values: np.ndarray, gain: float, slots: int, key: tuple[int, int], even
         slots: length of the train, 0 to 31.
         key, event, sample: address of the random numbers.
     """
-    words = (np.array([word], np.uint32) for word in key)
-    k0, k1 = random.subkey(*words, event, np.array([sample], np.uint32))
+    low, high = (np.array([word], np.uint32) for word in key)
+    k0, k1 = random.subkey(low, high, event, np.array([sample], np.uint32))
     line = np.arange(len(values), dtype=np.uint32)
     threshold = np.minimum(np.abs(values).astype(np.float64) * gain, 1.0) * 2.0**32
     trains = np.where(values < 0, np.int64(1) << 31, np.int64(0))

@@ -57,8 +57,8 @@ def _factor(c2c: np.float32, key: tuple[np.ndarray, np.ndarray], cells: int, ord
 
 
 def _subkey(key: tuple[int, int], event: int, sample: int) -> tuple[np.ndarray, np.ndarray]:
-    words = (np.array([word], np.uint32) for word in key)
-    return random.subkey(*words, event, np.array([sample], np.uint32))
+    low, high = (np.array([word], np.uint32) for word in key)
+    return random.subkey(low, high, event, np.array([sample], np.uint32))
 
 
 def _count(counters: np.ndarray, chosen: np.ndarray, event: int) -> int:
@@ -91,7 +91,7 @@ def counts(
     return Tally(pulses, int(np.count_nonzero(plan)))
 
 
-def trains(
+def trains(  # noqa: PLR0913  (grouped as the kernel: law, cells, lines, noise)
     step: Step,
     conductance: np.ndarray,
     parameters: np.ndarray,
