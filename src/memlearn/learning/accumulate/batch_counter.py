@@ -12,7 +12,7 @@ from .base import AbstractAccumulator
 
 
 class BatchCounter(AbstractAccumulator):
-    """Sum of the outer products of a batch: a small signed counter where factors are signs, a 32-bit number otherwise."""
+    """Sum of the outer products of a batch: a small signed counter where factors are signs, else a 32-bit number."""
 
     kind: Literal["batch_counter"] = "batch_counter"
 

@@ -25,6 +25,11 @@ class PersistentCounter(AbstractAccumulator):
 
     bits: int = quantity(8, unit="bit", ge=2, le=16, doc="size of one counter, with sign")
 
+    @property
+    def end(self) -> int:
+        """Largest count."""
+        return 2 ** (self.bits - 1) - 1
+
     def init(self, inputs: int, outputs: int) -> Tensor | None:
         """All zero."""
         return torch.zeros(inputs, outputs)
@@ -32,8 +37,7 @@ class PersistentCounter(AbstractAccumulator):
     def add(self, memory: Tensor | None, factors: Factors) -> Factors | Tensor:
         """The counters after this batch."""
         assert memory is not None
-        end = 2 ** (self.bits - 1) - 1
-        return memory.add_(factors.rows.T @ factors.columns).clamp_(-end, end)
+        return memory.add_(factors.rows.T @ factors.columns).clamp_(-self.end, self.end)
 
     def settle(self, memory: Tensor | None, plan: Counts, quantum: float) -> None:
         """Subtract what fired."""

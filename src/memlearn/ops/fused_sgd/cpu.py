@@ -1,4 +1,4 @@
-"""Whole batches of in-situ SGD on a stack of layers, out of Python: forward read, transposed read and trains in one call.
+"""Whole batches of in-situ SGD on a stack of layers in one call: forward read, transposed read and trains.
 
 It replaces the stages of `tile.py` for ideal wires, noise-free converters and one tile a layer; the stages stay the
 reference (tests/kernels/test_fused_sgd.py). Random numbers have the same addresses, so that both draw the same trains
@@ -7,7 +7,7 @@ and the same step noise; sums are taken in another order, so that results agree 
 Speed: the arrays stay in the cache and are visited row by row. A word line at rest costs one comparison: images are
 mostly background. Four lines are added at once, so that each accumulator is loaded and stored once for four products.
 
-Legend: L layers; S samples of a batch; a layer has R rows (bias included) and C columns of weights on height x width cells.
+Legend: L layers; S samples of a batch; a layer has R rows (bias included), C columns of weights, height x width cells.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def _add_four(out, g0, g1, g2, g3, v0, v1, v2, v3):  # noqa: ANN001, ANN202, PLR
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True, fastmath={"contract"})
-def _read_rows(current, voltage, g, samples, height, width):  # noqa: ANN001, ANN202
+def read_rows(current, voltage, g, samples, height, width) -> None:  # noqa: ANN001
     """current[b, :] = sum over word lines of voltage[b, i] g[i, :], four driven lines at a time."""
     active = np.empty(_BLOCK, np.int64)
     current[:samples, :width] = 0
@@ -146,7 +146,7 @@ def _product(a, b):  # noqa: ANN001, ANN202
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def _read_columns(current, voltage, g, samples, height, width):  # noqa: ANN001, ANN202
+def read_columns(current, voltage, g, samples, height, width) -> None:  # noqa: ANN001
     """current[b, i] = sum over bit lines of voltage[b, j] g[i, j]: a cell row is loaded once for the batch."""
     for i in range(height):
         row = g[i * width : (i + 1) * width]
@@ -168,7 +168,7 @@ def _sense(signal, scale, port):  # noqa: ANN001, ANN202
 def _forward(layer, values, out, voltage, current, scales, g, samples):  # noqa: ANN001, ANN202
     """Weighted sums (S, C) of register values (S, R)."""
     _drive(voltage, values, samples, layer.rows, scales, layer.forward)
-    _read_rows(current, voltage, g, samples, layer.rows, layer.width)
+    read_rows(current, voltage, g, samples, layer.rows, layer.width)
     for b in range(samples):
         for j in range(layer.columns):
             if layer.mapping == REFERENCE_COLUMN:
@@ -180,7 +180,7 @@ def _forward(layer, values, out, voltage, current, scales, g, samples):  # noqa:
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
 def _backward(layer, errors, out, voltage, current, scales, g, samples):  # noqa: ANN001, ANN202
-    """Errors of the inputs (S, R) from errors of the outputs (S, C), through the transposed array; `out` is also scratch."""
+    """Errors of inputs (S, R) from errors of outputs (S, C), through the transposed array; `out` is also scratch."""
     _drive(out, errors, samples, layer.columns, scales, layer.backward)
     for b in range(samples):
         for j in range(layer.columns):
@@ -191,7 +191,7 @@ def _backward(layer, errors, out, voltage, current, scales, g, samples):  # noqa
                 voltage[b, 2 * j + 1] = -out[b, j]
         if layer.mapping == REFERENCE_COLUMN:
             voltage[b, layer.columns] = f32(0)
-    _read_columns(current, voltage, g, samples, layer.height, layer.width)
+    read_columns(current, voltage, g, samples, layer.height, layer.width)
     for b in range(samples):
         for i in range(layer.rows):
             signal = current[b, i]
@@ -249,7 +249,7 @@ def _output_error(loss, margin, outputs, labels, wanted, samples, classes):  # n
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
 def _fire_trains(layer, key, registers, wanted, row_trains, column_trains, samples, step):  # noqa: ANN001, ANN202
-    """Trains on the physical lines, as `programming.StochasticTrains` and the mapping make them; the longest, in slots."""
+    """Trains on the physical lines, as `StochasticTrains` and the mapping make them; the longest, in slots."""
     longest = 0
     logical = np.empty(layer.columns, np.int64)
     for b in range(samples):

@@ -1,8 +1,8 @@
 """Compiled pulse kernels, one pair per device law, from the law's own `step`.
 
-Cost: counts visit every cell of the plan (one byte-cheap test for a zero) and pay per pulse; trains pay per coincidence,
-plus one visit per line and slot. Noise is drawn for a whole run of firing columns at once, which fills the vector units.
-The numbers drawn do not depend on how rows are split among threads.
+Cost: counts visit every cell of the plan (one cheap test for zero) and pay per pulse; trains pay per coincidence, plus
+one visit per line and slot. Noise is drawn for a whole run of firing columns at once, which fills the vector units. The
+numbers drawn do not depend on how rows are split among threads.
 """
 
 from __future__ import annotations
@@ -41,13 +41,14 @@ def _factors(out, cells, n, c2c, k0, k1, slot):  # noqa: ANN001, ANN202
 
 
 class Kernels(NamedTuple):
-    """A law's step and its two kernels; arguments as in `reference.py`, without `step`, and with a number of threads."""
+    """A law's step and its two kernels; arguments as in `reference.py`, without `step`, with a number of threads."""
 
     step: Step
     counts: Callable[..., Tally]
     trains: Callable[..., Tally]
+    counts_body: Callable[..., Any]
     trains_body: Callable[..., Any]
-    """The train kernel as a function that other kernels compile in; see ops/fused_sgd."""
+    """The two kernels as functions that other kernels compile in; see ops/fused_sgd and ops/fused_sign."""
     fingerprint: str
     """Digest of the law's code, which every kernel that compiles it in must mention."""
 
@@ -69,9 +70,8 @@ def compile_step(step: Step) -> Kernels:
         moved = g + change if up else g - change
         return min(max(moved, p[0]), p[1])
 
-    @numba.njit(cache=True, error_model="numpy", nogil=True)
-    def counts(g, parameters, counters, plan, c2c, k0, k1, event, first, last):  # noqa: ANN001, ANN202, PLR0913
-        fingerprint  # noqa: B018  (part of the cache key)
+    @register_jitable
+    def counts_body(g, parameters, counters, plan, c2c, k0, k1, event, first, last):  # noqa: ANN001, ANN202, PLR0913
         k0, k1 = subkey(k0, k1, event, u32(0))
         pulses, cells, mark, counting = 0, 0, np.int32(stamp(event)), counters.shape[0] > 0
         for cell in range(first, last):
@@ -91,6 +91,11 @@ def compile_step(step: Step) -> Kernels:
                 counters[cell, 0] += n
                 counters[cell, 1] = mark
         return pulses, cells
+
+    @numba.njit(cache=True, error_model="numpy", nogil=True)
+    def counts(g, parameters, counters, plan, c2c, k0, k1, event, first, last):  # noqa: ANN001, ANN202, PLR0913
+        fingerprint  # noqa: B018  (part of the cache key)
+        return counts_body(g, parameters, counters, plan, c2c, k0, k1, event, first, last)
 
     @register_jitable
     def trains_body(g, parameters, counters, shape, rows, columns, c2c, k0, k1, event, first, last):  # noqa: ANN001, ANN202, PLR0913
@@ -175,7 +180,7 @@ def compile_step(step: Step) -> Kernels:
 
         return _split(part, rows.shape[1], threads if len(g) >= 2 * _GRAIN else 1)
 
-    return Kernels(step, run_counts, run_trains, trains_body, fingerprint)
+    return Kernels(step, run_counts, run_trains, counts_body, trains_body, fingerprint)
 
 
 def _code(function: Any) -> tuple[Any, ...]:

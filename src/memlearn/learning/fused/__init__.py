@@ -1,0 +1,39 @@
+"""The fused path: when a network is simple enough for a compiled kernel of its whole training step.
+
+This is the one place where a fast path replaces the stages of tiles, neurons, losses and `Rule.step`. The stages are
+the truth; what a kernel does not do exactly as they do is not fused.
+"""
+
+from __future__ import annotations
+
+from torch import nn
+
+from ...nn import Linear
+from ..rule import Rule
+from .base import AbstractFused, Trained, plain_tile
+from .sgd import FusedSGD
+from .sign import FusedSign
+
+__all__ = ["AbstractFused", "Trained", "fuse"]
+
+
+def fuse(model: nn.Module, rule: Rule, loss: nn.Module) -> AbstractFused | None:
+    """The fused trainer of a model, or None where a stage of it needs the tile's own stages.
+
+    Arguments:
+        model: a Sequential of `Linear` and activations in turn.
+        rule: at work on it.
+        loss: cross-entropy or ternary margin, with their mean over samples.
+    """
+    if not isinstance(model, nn.Sequential):
+        return None
+    layers, neurons = list(model)[0::2], list(model)[1::2]
+    if len(layers) != len(neurons) + 1 or not all(isinstance(layer, Linear) for layer in layers):
+        return None
+    tiles = [layer.tile for layer in layers]
+    if len({type(tile.array.device) for tile in tiles}) > 1 or not all(plain_tile(tile) for tile in tiles):
+        return None
+    for trainer in (FusedSGD, FusedSign):
+        if trainer.fits(rule, tiles, neurons, loss):
+            return trainer(rule, layers, neurons, loss)
+    return None

@@ -1,0 +1,109 @@
+"""What the fused trainers share: which networks are plain enough, how cells are handed over, how events are counted."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ...arrays.mapping import DifferentialPair, ReferenceColumn
+from ...arrays.wires import IdealWires
+from ...core.ledger import Event, Pass
+from ...nn import Linear, Neuron, TernaryMarginLoss
+from ...ops import fused_sgd
+from ...tile import Tile
+from ..rule import Rule
+
+MAPPINGS = {ReferenceColumn: fused_sgd.REFERENCE_COLUMN, DifferentialPair: fused_sgd.DIFFERENTIAL_PAIR}
+
+
+class Trained(NamedTuple):
+    """What a span of images did."""
+
+    loss: float
+    correct: int
+    pulses: int
+    cells: int
+
+
+class AbstractFused(ABC):
+    """A rule and a model that a compiled kernel can train; `fuse` builds one where everything fits.
+
+    Arguments:
+        rule: at work on the model.
+        layers, neurons: of the model, in turn.
+        loss: cross-entropy or ternary margin.
+    """
+
+    def __init__(self, rule: Rule, layers: list[Linear], neurons: list[nn.Module], loss: nn.Module) -> None:
+        self.rule, self.layers, self.neurons, self.loss = rule, layers, neurons, loss
+        self.tiles: list[Tile] = [layer.tile for layer in layers]
+
+    @abstractmethod
+    def run(self, inputs: np.ndarray, labels: np.ndarray, batch: int, tally: np.ndarray) -> tuple[float, int]:
+        """Loss sum and right answers; adds pulses, cells pulsed and slots of each layer to `tally` (L, 3)."""
+
+    def train(self, inputs: Tensor, labels: Tensor, batch: int) -> Trained:
+        """Consecutive batches of inputs (N, features) and labels (N,): the same events as that many steps of the rule."""
+        tally = np.zeros((len(self.tiles), 3), np.int64)
+        loss, correct = self.run(np.ascontiguousarray(inputs.numpy(), np.float32), labels.numpy(), batch, tally)
+        self._account(len(inputs), -(-len(inputs) // batch), tally)
+        return Trained(loss, correct, int(tally[:, 0].sum()), int(tally[:, 1].sum()))
+
+    def cells(self) -> tuple[tuple[np.ndarray, ...], ...]:
+        """Flat conductances, parameters and counters: views of the tiles' own buffers, into which the kernel writes."""
+        return (
+            tuple(tile.conductance.numpy().reshape(-1) for tile in self.tiles),
+            tuple(tile.parameters_.numpy().reshape(-1, tile.parameters_.shape[-1]) for tile in self.tiles),
+            tuple(tile.counters.numpy().reshape(-1, 2) for tile in self.tiles),
+        )
+
+    def shape(self, number: int) -> dict[str, Any]:
+        """Fields that every kernel's `Layer` has, of layer `number`."""
+        tile = self.tiles[number]
+        return {
+            "rows": tile.inputs,
+            "columns": tile.outputs,
+            "height": tile.conductance.shape[2],
+            "width": tile.conductance.shape[3],
+            "mapping": MAPPINGS[type(tile.array.crossbar.mapping)],
+            "bias": self.layers[number].bias,
+            "c2c": float(tile.array.device.cycle_to_cycle.spread),
+        }
+
+    def _account(self, images: int, steps: int, tally: np.ndarray) -> None:
+        """Advance the event counters, and count what the stages would have counted."""
+        self.rule.steps += steps
+        for number, tile in enumerate(self.tiles):
+            tile.events += torch.tensor([steps, steps if number else 0, steps])
+            if tile.ledger is not None:
+                tile.count_read(Pass.FORWARD, images)
+                if number:
+                    tile.count_read(Pass.BACKWARD, images)
+                for event, n in zip((Event.PULSE, Event.PULSED_CELL, Event.TRAIN_SLOT), tally[number], strict=True):
+                    tile.ledger.count(tile.name, Pass.UPDATE, event, int(n))
+        for neuron, tile in zip(self.neurons, self.tiles, strict=False):
+            if isinstance(neuron, Neuron):
+                neuron.events += steps
+                if neuron.ledger is not None:
+                    for event, n in neuron.circuit.uses(images * tile.outputs, True).items():
+                        neuron.ledger.count(neuron.name, Pass.FORWARD, event, n)
+        if isinstance(self.loss, TernaryMarginLoss):
+            self.loss.count(images * self.tiles[-1].outputs)
+
+
+def plain_tile(tile: Tile) -> bool:
+    """One tile of float32 cells in this machine's memory, compiled kernels, ideal wires, silent reads."""
+    array = tile.array
+    return (
+        tile.backend == "cpu"
+        and tile.tiles == (1, 1)
+        and tile.conductance.dtype == torch.float32
+        and tile.conductance.device.type == "cpu"
+        and type(array.crossbar.wires) is IdealWires
+        and type(array.crossbar.mapping) in MAPPINGS
+        and array.device.read_noise.silent
+    )
