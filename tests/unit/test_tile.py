@@ -245,6 +245,18 @@ class TestReadNoise:
         assert (torch.corrcoef(rows) - torch.eye(3)).abs().max() < 5 / math.sqrt(samples)
 
 
+def test_unused_cells_make_no_noise():
+    # The offset of a driver reaches the lines of a tile that is not full, too; there is nothing to conduct it.
+    device = ConstantStep(read_noise=ReadNoise(absolute=2e-6))
+    forward = Port(drive=DAC(bits=None, offset_spread=0.2), sense=EXACT.sense)
+    spread = []
+    for backend in ("cpu", "reference"):
+        made = tile((3, 40), (2, 80), DifferentialPair(), device=device, forward=forward, backend=backend)
+        reads = made.read(torch.zeros(500, 3).double())
+        spread.append(float((reads - reads.mean(0)).square().mean()))
+    assert spread[0] == pytest.approx(spread[1], rel=0.05)
+
+
 def covariances(made: Tile, x: Tensor, e: Tensor) -> tuple[Tensor, Tensor]:
     """Of the outputs of a forward and a transposed read, summed cell by cell from the definition of the noise."""
     mapping, noise = made.array.crossbar.mapping, made.array.device.read_noise
