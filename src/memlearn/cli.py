@@ -124,10 +124,12 @@ def resume_command(folder: Folder, as_json: AsJson = False) -> None:
 @app.command()
 def report(
     folders: Annotated[list[Path], typer.Argument(help="Run folders, or folders of sweeps.", show_default=False)],
-    out: Annotated[Path | None, typer.Option(help="File to write; report.html in the first folder.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="File to write; without it report.html in the first folder.", show_default=False)
+    ] = None,
 ) -> None:
     """Write one page with figures that opens without a network."""
-    print(write_report([run for folder in folders for run in _runs(folder)], out))
+    print(write_report([run for folder in folders for run in _runs(folder)], out or folders[0] / "report.html"))
 
 
 @app.command("sweep")

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from ..core.errors import DataError
 from . import checkpoint, record, storage
 from .config import Experiment
 from .session import Session, begin
@@ -84,7 +85,10 @@ def resume(folder: Path, *, watcher: Watcher | None = None) -> dict[str, Any]:
     """
     folder, watcher = Path(folder), watcher or Watcher()
     remedy = f"Name the folder that `memlearn run --out` wrote, or start anew with --out {folder} --overwrite."
-    experiment = Experiment.from_table(storage.read_json(folder / storage.CONFIG, remedy=remedy))
+    table = storage.read_json(folder / storage.CONFIG, remedy=remedy)
+    if not isinstance(table, dict):
+        raise DataError(f"{folder / storage.CONFIG}: holds no experiment. {remedy}")
+    experiment = Experiment.from_table(table)
     if (folder / storage.RESULT).exists():
         watcher.note(f"{folder} is finished; there is nothing left to do.")
         return storage.read_json(folder / storage.RESULT, remedy=remedy)

@@ -85,7 +85,8 @@ def sweep(
     storage.write_json(out / storage.SWEEP, _summary(Path(file), out, planned, results))
     for item in planned:
         observer = watch(f"{item.case.name}, seed {item.seed}")
-        if (item.folder / storage.CHECKPOINT).exists() and _recorded(item.folder) == item.experiment:
+        begun = any((item.folder / name).exists() for name in (storage.CHECKPOINT, storage.RESULT))
+        if begun and _recorded(item.folder) == item.experiment:
             results[item.folder] = resume(item.folder, watcher=observer)
         else:
             results[item.folder] = run(
