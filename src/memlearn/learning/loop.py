@@ -99,7 +99,7 @@ def train_images(model: nn.Module, rule: Learner, loss: Loss, inputs: Tensor, la
 
     Returns:
         Sums over the batches. Several calls, each of whole batches, train exactly as one call does. Where the network
-        is simple enough, one compiled call does it all (`fused.py`), with the same pulses.
+        is simple enough, one compiled call does it all (`fused`), with the same pulses.
 
     Raises:
         InputError: batch is not positive, or inputs and labels differ in number.
@@ -109,7 +109,8 @@ def train_images(model: nn.Module, rule: Learner, loss: Loss, inputs: Tensor, la
     if len(inputs) != len(labels):
         raise InputError("labels", len(labels), f"must be as many as the inputs, {len(inputs)}")
     model.train()
-    if isinstance(rule, Rule) and len(labels) and (trainer := fuse(model, rule, loss)) is not None:
+    trainer = fuse(model, rule, loss) if isinstance(rule, Rule) and isinstance(loss, nn.Module) else None
+    if trainer is not None and len(labels):
         return Totals(len(labels), *trainer.train(inputs, labels, batch), -(-len(labels) // batch))
     totals = Totals()
     for first in range(0, len(labels), batch):

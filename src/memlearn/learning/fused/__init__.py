@@ -25,10 +25,11 @@ def fuse(model: nn.Module, rule: Rule, loss: nn.Module) -> AbstractFused | None:
         rule: at work on it.
         loss: cross-entropy or ternary margin, with their mean over samples.
     """
-    if not isinstance(model, nn.Sequential):
+    if type(model) is not nn.Sequential:
         return None
-    layers, neurons = list(model)[0::2], list(model)[1::2]
-    if len(layers) != len(neurons) + 1 or not all(isinstance(layer, Linear) for layer in layers):
+    layers, neurons = [m for m in list(model)[0::2] if type(m) is Linear], list(model)[1::2]
+    # A layer that stands in the model twice, or that the rule does not train, needs the stages.
+    if len(layers) != len(neurons) + 1 or list(rule.layers.values()) != layers:
         return None
     tiles = [layer.tile for layer in layers]
     if len({type(tile.array.device) for tile in tiles}) > 1 or not all(plain_tile(tile) for tile in tiles):

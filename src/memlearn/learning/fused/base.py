@@ -47,7 +47,7 @@ class AbstractFused(ABC):
         """Loss sum and right answers; adds pulses, cells pulsed and slots of each layer to `tally` (L, 3)."""
 
     def train(self, inputs: Tensor, labels: Tensor, batch: int) -> Trained:
-        """Consecutive batches of inputs (N, features) and labels (N,): the same events as that many steps of the rule."""
+        """Consecutive batches of inputs (N, features), labels (N,): the same events as that many steps of the rule."""
         tally = np.zeros((len(self.tiles), 3), np.int64)
         loss, correct = self.run(np.ascontiguousarray(inputs.numpy(), np.float32), labels.numpy(), batch, tally)
         self._account(len(inputs), -(-len(inputs) // batch), tally)

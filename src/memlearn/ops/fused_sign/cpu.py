@@ -59,7 +59,7 @@ class Keys(NamedTuple):
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def _binarise(registers, values, samples, layer, key, number, lot):  # noqa: ANN001, ANN202, PLR0913
+def _binarise(registers, values, samples, layer, key, number, lot):  # noqa: ANN001, ANN202
     """Values (S, features) to bits (S, R) in the registers, the bias line last."""
     if layer.threshold < 0:
         fill_uniform(lot[: samples * layer.rows], u32(key.bits0), u32(key.bits1), key.forward_event + number)
@@ -73,7 +73,7 @@ def _binarise(registers, values, samples, layer, key, number, lot):  # noqa: ANN
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def _weighted_sums(layer, registers, sums, current, g, samples):  # noqa: ANN001, ANN202, PLR0913
+def _weighted_sums(layer, registers, sums, current, g, samples):  # noqa: ANN001, ANN202
     """Weighted sums (S, C) of bits (S, R)."""
     read_rows(current, registers, g, samples, layer.rows, layer.width)
     for b in range(samples):
@@ -86,7 +86,7 @@ def _weighted_sums(layer, registers, sums, current, g, samples):  # noqa: ANN001
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def _errors_of_inputs(layer, wanted, out, gate, voltage, current, g, samples):  # noqa: ANN001, ANN202, PLR0913
+def _errors_of_inputs(layer, wanted, out, gate, voltage, current, g, samples):  # noqa: ANN001, ANN202
     """Ternary errors of the neurons before a layer, through the transposed array, its comparators and their gates."""
     for b in range(samples):
         for j in range(layer.columns):
@@ -115,7 +115,7 @@ def _add(out, row):  # noqa: ANN001, ANN202
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def _count(layer, memory, registers, wanted, plan, samples):  # noqa: ANN001, ANN202, PLR0913
+def _count(layer, memory, registers, wanted, plan, samples):  # noqa: ANN001, ANN202
     """Add the batch to the counters (R, C), fire where they are full, and plan one pulse a cell there.
 
     Returns:
