@@ -29,8 +29,7 @@ class FusedSGD(AbstractFused):
 
     def run(self, inputs: np.ndarray, labels: np.ndarray, batch: int, tally: np.ndarray) -> tuple[float, int]:
         """See `AbstractFused.run`."""
-        layers = tuple(self._layer(number) for number in range(len(self.tiles)))
-        keys = tuple(self._keys(tile) for tile in self.tiles)
+        layers, keys = self.layer_settings(), self.stream_keys()
         margin = self.loss.margin if isinstance(self.loss, TernaryMarginLoss) else 0.0
         kind = fused_sgd.TERNARY_MARGIN if isinstance(self.loss, TernaryMarginLoss) else fused_sgd.CROSS_ENTROPY
         scratch = fused_sgd.scratch_for(layers, min(batch, len(inputs)))
@@ -51,6 +50,14 @@ class FusedSGD(AbstractFused):
             and all(_plain_neuron(neuron) for neuron in neurons)
             and _plain_loss(loss)
         )
+
+    def layer_settings(self) -> tuple[fused_sgd.Layer, ...]:
+        """The kernel's constants."""
+        return tuple(self._layer(number) for number in range(len(self.tiles)))
+
+    def stream_keys(self) -> tuple[fused_sgd.Keys, ...]:
+        """Where the kernel's random numbers begin."""
+        return tuple(self._keys(tile) for tile in self.tiles)
 
     def _layer(self, number: int) -> fused_sgd.Layer:
         tile, writer = self.tiles[number], self.rule.writer

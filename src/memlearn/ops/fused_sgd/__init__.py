@@ -14,3 +14,8 @@ from .cpu import Layer as Layer
 from .cpu import Port as Port
 from .cpu import compile_sgd as compile_sgd
 from .cpu import scratch_for as scratch_for
+from .cpu import backward as backward
+from .cpu import fire_neurons as fire_neurons
+from .cpu import fire_trains as fire_trains
+from .cpu import forward as forward
+from .cpu import output_error as output_error

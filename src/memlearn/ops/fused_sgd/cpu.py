@@ -165,7 +165,7 @@ def _sense(signal, scale, port):  # noqa: ANN001, ANN202
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def _forward(layer, values, out, voltage, current, scales, g, samples):  # noqa: ANN001, ANN202
+def forward(layer, values, out, voltage, current, scales, g, samples):  # noqa: ANN001, ANN202
     """Weighted sums (S, C) of register values (S, R)."""
     _drive(voltage, values, samples, layer.rows, scales, layer.forward)
     read_rows(current, voltage, g, samples, layer.rows, layer.width)
@@ -179,7 +179,7 @@ def _forward(layer, values, out, voltage, current, scales, g, samples):  # noqa:
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def _backward(layer, errors, out, voltage, current, scales, g, samples):  # noqa: ANN001, ANN202
+def backward(layer, errors, out, voltage, current, scales, g, samples):  # noqa: ANN001, ANN202
     """Errors of inputs (S, R) from errors of outputs (S, C), through the transposed array; `out` is also scratch."""
     _drive(out, errors, samples, layer.columns, scales, layer.backward)
     for b in range(samples):
@@ -201,7 +201,7 @@ def _backward(layer, errors, out, voltage, current, scales, g, samples):  # noqa
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def _fire_neurons(layer, sums, outputs, derivatives, samples):  # noqa: ANN001, ANN202
+def fire_neurons(layer, sums, outputs, derivatives, samples):  # noqa: ANN001, ANN202
     """Outputs into the next layer's registers, and what the error will be multiplied by."""
     for b in range(samples):
         for j in range(layer.columns):
@@ -220,7 +220,7 @@ def _fire_neurons(layer, sums, outputs, derivatives, samples):  # noqa: ANN001, 
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def _output_error(loss, margin, outputs, labels, wanted, samples, classes):  # noqa: ANN001, ANN202
+def output_error(loss, margin, outputs, labels, wanted, samples, classes):  # noqa: ANN001, ANN202
     """Loss summed over samples, right answers, and minus its derivative (of the mean) into `wanted`."""
     total, correct = 0.0, 0
     for b in range(samples):
@@ -248,7 +248,7 @@ def _output_error(loss, margin, outputs, labels, wanted, samples, classes):  # n
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def _fire_trains(layer, key, registers, wanted, row_trains, column_trains, samples, step):  # noqa: ANN001, ANN202
+def fire_trains(layer, key, registers, wanted, row_trains, column_trains, samples, step):  # noqa: ANN001, ANN202
     """Trains on the physical lines, as `StochasticTrains` and the mapping make them; the longest, in slots."""
     longest = 0
     logical = np.empty(layer.columns, np.int64)
@@ -298,21 +298,21 @@ def compile_sgd(kernels: Kernels) -> Callable[..., tuple[float, int]]:
                 layer = layers[n]
                 if layer.bias:
                     registers[n][:samples, layer.rows - 1] = 1
-                _forward(layer, registers[n], sums, voltage, current, scales, conductances[n], samples)
+                forward(layer, registers[n], sums, voltage, current, scales, conductances[n], samples)
                 if n + 1 < depth:
-                    _fire_neurons(layer, sums, registers[n + 1], derivatives[n], samples)
+                    fire_neurons(layer, sums, registers[n + 1], derivatives[n], samples)
             classes = layers[depth - 1].columns
             here = labels[start : start + samples]
-            lost, right = _output_error(loss, margin, sums, here, wanted[depth - 1], samples, classes)
+            lost, right = output_error(loss, margin, sums, here, wanted[depth - 1], samples, classes)
             total, correct = total + lost, correct + right
             for n in range(depth - 1, 0, -1):
-                _backward(layers[n], wanted[n], sums, voltage, current, scales, conductances[n], samples)
+                backward(layers[n], wanted[n], sums, voltage, current, scales, conductances[n], samples)
                 for b in range(samples):
                     for j in range(layers[n - 1].columns):
                         wanted[n - 1][b, j] = sums[b, j] * derivatives[n - 1][b, j]
             for n in range(depth):
                 layer, key, fired = layers[n], keys[n], (row_trains[n], column_trains[n])
-                longest = _fire_trains(layer, key, registers[n], wanted[n], fired[0], fired[1], samples, step + number)
+                longest = fire_trains(layer, key, registers[n], wanted[n], fired[0], fired[1], samples, step + number)
                 pulses, touched = trains_body(
                     conductances[n],
                     parameters[n],
