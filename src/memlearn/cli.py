@@ -1,4 +1,4 @@
-"""The command line: `memlearn run`, `resume`, `report`, `sweep`, `list`, `show`, `schema`."""
+"""The command line: `memlearn run`, `resume`, `report`, `sweep`, `list`, `show`, `schema`, `bench`."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from .core.errors import InputError, MemlearnError, nearest
 from .core.version import VERSION
 from .experiment import Interrupted, Tick, Watcher, parse_override, read_experiment, resume, run, schema, sweep
 from .learning import accumulate, credit
+from .experiment.bench import BATCHES, bench_train
 from .report import formats, summary_table, write_report
 
 FAMILIES: Mapping[str, Mapping[str, type[Component]]] = {
@@ -196,6 +197,32 @@ def show(
         print("\nSources:", *cls.sources, sep="\n  ")
 
 
+bench_app = typer.Typer(no_args_is_help=True, help="Time the kernels; a kernel that is wrong is not timed.")
+app.add_typer(bench_app, name="bench")
+
+
+@bench_app.callback()
+def bench() -> None:
+    """Time the kernels; a kernel that is wrong is not timed."""
+
+
+@bench_app.command("train")
+def bench_train_command(
+    device: Annotated[str, typer.Option(help="Kind of a device law.")] = "constant_step",
+    batch: Annotated[
+        list[int] | None, typer.Option(help="Images between two writes; may be given several times.")
+    ] = None,
+    data: DataFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Time in-situ SGD (784-256-128-10) as a multiple of plain PyTorch, one thread, both in this run."""
+    for record in bench_train(device, batches=tuple(batch or BATCHES), data=data):
+        if as_json:
+            print(json.dumps(record), flush=True)
+        else:
+            Console().print(_bench_table(record))
+
+
 @app.command("schema")
 def schema_command() -> None:
     """Print the JSON schema of experiment files."""
@@ -311,6 +338,24 @@ def _sweep_table(summary: Mapping[str, Any]) -> Table:
     return table
 
 
+def _bench_table(record: Mapping[str, Any]) -> Table:
+    low, high = record["ratio_range"]
+    title = f"{record['rule']}, {record['device']}, batch {record['batch']}: {record['ratio']:.2f} x PyTorch"
+    title += f" ({low:.2f} to {high:.2f}), {record['us_per_sample']:.0f} us against {record['torch_us_per_sample']:.0f} us"
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for heading in ("stage", "share", "us a sample", "x limit", "what the limit counts"):
+        table.add_column(heading, justify="left" if heading in ("stage", "what the limit counts") else "right")
+    for name, stage in record["stages"].items():
+        times = "" if stage["times_the_limit"] is None else f"{stage['times_the_limit']:.1f}"
+        table.add_row(name, f"{stage['share']:.0%}", f"{stage['us_per_sample']:.1f}", times, stage["limit"])
+    pulsed, limits = record["cells_pulsed_by_one_sample"], record["limits"]
+    table.caption = f"One sample pulses {pulsed:.3%} of the cells. This machine, one core: " + ", ".join(
+        f"{value:g} {name.replace('_', ' ')}" for name, value in limits.items()
+    )
+    table.caption_justify = "left"
+    return table
+
+
 def _runs(folder: Path) -> list[Path]:
     """The run folders of a sweep, or the folder itself."""
     file = folder / "sweep.json"
@@ -342,5 +387,3 @@ def _experiments() -> list[Path]:
         if folder.is_dir():
             return sorted(folder.glob("*.toml"))
     return []
-
-

@@ -141,7 +141,10 @@ def test_the_float_reference_as_the_rule_has_no_cells(tmp_path: Path):
     assert result["layers"] == [] and result["ledger"] == {} and result["device"] is None
     assert result["test_accuracy"] > 0.3 and result["float_test_accuracy"] is None
     weights = load_file(tmp_path / "run" / "arrays.safetensors")
-    assert {name: tuple(w.shape) for name, w in weights.items()} == {"weight/layer1": (64, 12), "weight/layer2": (12, 10)}
+    assert {name: tuple(w.shape) for name, w in weights.items()} == {
+        "weight/layer1": (64, 12),
+        "weight/layer2": (12, 10),
+    }
 
 
 def test_the_yardstick_is_the_float_rule(tmp_path: Path):

@@ -123,6 +123,8 @@ def _check_memory(sizes: list[int], experiment: Experiment) -> None:
         need, have = (f"{n / 1e9:.0f} GB" for n in (cells * _BYTES_PER_CELL, memory))
         shape = "-".join(map(str, sizes))
         raise InputError(
-            "network.hidden", list(experiment.network.hidden), f"{shape} makes {cells:.2g} cells, which take about "
-            f"{need} of memory; this machine has {have}", "Make the layers smaller.",
+            "network.hidden",
+            list(experiment.network.hidden),
+            f"{shape} makes {cells:.2g} cells, which take about {need} of memory; this machine has {have}",
+            "Make the layers smaller.",
         )

@@ -92,16 +92,18 @@ def _layers(session: Session) -> list[dict[str, Any]]:
         pulses = tile.counters[..., 0][tile.used()]
         # Sorted, because torch.quantile refuses more than 2^24 values; the smallest count that 99 % do not exceed.
         p99 = pulses.sort().values[-(-99 * len(pulses) // 100) - 1]
-        found.append({
-            "name": name,
-            "inputs": tile.inputs,
-            "outputs": tile.outputs,
-            "cells": tile.cells,
-            "pulses_total": int(pulses.sum(dtype=torch.int64)),
-            "pulses_per_cell_mean": float(pulses.double().mean()),
-            "pulses_per_cell_p99": int(p99),
-            "pulses_per_cell_max": int(pulses.max()),
-        })
+        found.append(
+            {
+                "name": name,
+                "inputs": tile.inputs,
+                "outputs": tile.outputs,
+                "cells": tile.cells,
+                "pulses_total": int(pulses.sum(dtype=torch.int64)),
+                "pulses_per_cell_mean": float(pulses.double().mean()),
+                "pulses_per_cell_p99": int(p99),
+                "pulses_per_cell_max": int(pulses.max()),
+            }
+        )
     return found
 
 

@@ -77,7 +77,9 @@ def check_free(folder: Path, *, overwrite: bool) -> None:
     if present and not overwrite:
         shown = ", ".join(present[:4]) + (", ..." if len(present) > 4 else "")
         raise InputError(
-            "out", str(folder), f"is not empty ({shown})",
+            "out",
+            str(folder),
+            f"is not empty ({shown})",
             "Name another folder, give --overwrite to replace the run in it, or go on with it by `memlearn resume`.",
         )
     if found := [name for name in RUN_FILES if name in present]:
@@ -108,8 +110,10 @@ def check_ours(folder: Path, found: list[str]) -> None:
         ours = False
     if not ours:
         raise InputError(
-            "out", str(folder), f"holds {', '.join(found)}, but no experiment in {CONFIG}: memlearn may not have "
-            "written them", "Name another folder, or remove them by hand.",
+            "out",
+            str(folder),
+            f"holds {', '.join(found)}, but no experiment in {CONFIG}: memlearn may not have written them",
+            "Name another folder, or remove them by hand.",
         )
 
 

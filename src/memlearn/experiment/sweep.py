@@ -1,15 +1,15 @@
 """Sweeps: one experiment in many variants, each with several seeds; what is finished is not run again.
 
-    base = "demo_digits.toml"          # relative to the sweep's file
-    seeds = [0, 1, 2]
+base = "demo_digits.toml"          # relative to the sweep's file
+seeds = [0, 1, 2]
 
-    [[case]]                           # one variant
-    name = "rounded"
-    "device.kind" = "soft_bounds"
+[[case]]                           # one variant
+name = "rounded"
+"device.kind" = "soft_bounds"
 
-    [[vary]]                           # an axis: one variant per value, combined with all cases and other axes
-    name = "states"
-    "device.states" = [16, 64, 256]
+[[vary]]                           # an axis: one variant per value, combined with all cases and other axes
+name = "states"
+"device.states" = [16, 64, 256]
 """
 
 from __future__ import annotations
