@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import get_args
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from .arrays.mapping import AnyMapping, DifferentialPair
 from .arrays.wires import AnyWires, IdealWires
 from .core.component import Component, quantity, setting
-from .core.errors import InputError
+from .core.errors import InputError, nearest
 from .core.ledger import Event, Ledger, Pass
 from .core.random import Stream
 from .core.types import Counts, PulsePlan, Trains
@@ -89,6 +90,8 @@ class Tile(nn.Module):
         for argument, value in (("inputs", inputs), ("outputs", outputs)):
             if value < 1:
                 raise InputError(argument, value, "must be at least 1", "A layer needs a line on each side.")
+        if backend not in get_args(Backend):
+            raise InputError("backend", backend, "unknown backend", nearest(str(backend), get_args(Backend)))
         self.inputs, self.outputs, self.array, self.stream = inputs, outputs, array, stream
         self.name, self.backend, self.threads, self.ledger = name, backend, threads, None
         crossbar, device, mapping = array.crossbar, array.device, array.crossbar.mapping

@@ -22,7 +22,6 @@ class Event(StrEnum):
     ADC = "adc.conversion"
     COMPARISON = "comparator.comparison"
     WINNER = "winner_take_all.decision"
-    LINE_DRIVE = "line.drive"
     CELL_READ = "cell.read"
     PULSE = "cell.pulse"
     PULSED_CELL = "cell.pulsed"
