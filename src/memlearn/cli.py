@@ -22,8 +22,9 @@ from .core.component import Component, describe, kind_of
 from .core.errors import InputError, MemlearnError, nearest
 from .core.version import VERSION
 from .experiment import Interrupted, Tick, Watcher, parse_override, read_experiment, resume, run, schema, sweep
-from .learning import accumulate, credit
 from .experiment.bench import BATCHES, bench_train
+from .experiment.files import read_table
+from .learning import accumulate, credit
 from .report import formats, summary_table, write_report
 
 FAMILIES: Mapping[str, Mapping[str, type[Component]]] = {
@@ -170,8 +171,7 @@ def list_command(
         for kind, cls in members.items() if family in (None, name) else ():
             table.add_row(name, kind, Text(_first_line(cls)))
     for file in _experiments() if family in (None, EXPERIMENTS) else ():
-        about = read_experiment(file).experiment.description
-        table.add_row(EXPERIMENTS, str(file), Text(about))
+        table.add_row(EXPERIMENTS, str(file), Text(_about(file)))
     Console().print(table)
 
 
@@ -341,7 +341,8 @@ def _sweep_table(summary: Mapping[str, Any]) -> Table:
 def _bench_table(record: Mapping[str, Any]) -> Table:
     low, high = record["ratio_range"]
     title = f"{record['rule']}, {record['device']}, batch {record['batch']}: {record['ratio']:.2f} x PyTorch"
-    title += f" ({low:.2f} to {high:.2f}), {record['us_per_sample']:.0f} us against {record['torch_us_per_sample']:.0f} us"
+    ours, theirs = record["us_per_sample"], record["torch_us_per_sample"]
+    title += f" ({low:.2f} to {high:.2f}), {ours:.0f} us against {theirs:.0f} us"
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for heading in ("stage", "share", "us a sample", "x limit", "what the limit counts"):
         table.add_column(heading, justify="left" if heading in ("stage", "what the limit counts") else "right")
@@ -365,6 +366,15 @@ def _runs(folder: Path) -> list[Path]:
         return [folder / run["folder"] for case in json.loads(file.read_text())["cases"] for run in case["runs"]]
     except (ValueError, KeyError, TypeError):
         raise InputError("folder", str(folder), "its sweep.json is damaged", "Run the sweep again.") from None
+
+
+def _about(file: Path) -> str:
+    """An experiment or a sweep in a sentence; a file that is broken must not hide the others."""
+    try:
+        table = read_table(file)
+    except MemlearnError as error:
+        return str(error)
+    return str(table.get("description") or (f"sweep of {table['base']}" if "base" in table else ""))
 
 
 def _first_line(cls: type[Component]) -> str:
