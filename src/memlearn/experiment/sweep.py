@@ -28,7 +28,7 @@ from .run import resume, run
 from .tables import Override, flattened
 from .watch import Watcher
 
-_KEYS = ("base", "seeds", "case", "vary")
+_KEYS = ("base", "description", "seeds", "case", "vary")
 _ACCURACIES = ("test_accuracy", "validation_accuracy", "float_test_accuracy")
 _FIGURES = (*_ACCURACIES, "pulses_per_cell_mean", "pulses_per_cell_max")
 

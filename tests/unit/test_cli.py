@@ -1,0 +1,196 @@
+"""The command line: what each command prints, where, and its exit status. Wrong input: end_to_end/test_bad_input.py."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import memlearn
+from memlearn.cli import FAMILIES, main
+from tests.end_to_end.small import table
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A current folder with a small experiment in it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "120")
+    (tmp_path / "small.json").write_text(json.dumps(table(data={"train_limit": 48}, training={"epochs": 1})))
+    return tmp_path
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]):
+    assert main(["--help"]) == 0
+    text = capsys.readouterr().out
+    assert all(name in text for name in ("run", "resume", "report", "sweep", "list", "show", "schema"))
+
+
+def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.strip() == memlearn.__version__
+
+
+def test_nothing_is_no_success():
+    assert main([]) != 0
+
+
+def test_the_module_runs_as_a_program():
+    command = [sys.executable, "-m", "memlearn", "resume", "nowhere"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY / "src", check=False)
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr.startswith("Error: nowhere/config.json: cannot be read") and len(done.stderr.splitlines()) == 1
+
+
+def test_a_run_shows_its_figures_and_where_they_are(folder: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["run", "small.json", "--out", "deep/er", "--seed", "3", "--set", "training.epochs=2"]) == 0
+    said = capsys.readouterr()
+    assert "Test accuracy" in said.out and "small" in said.out
+    lines = said.err.splitlines()
+    assert [line.split(":")[0] for line in lines[:2]] == ["epoch 1/2", "epoch 2/2"]
+    assert lines[-1] == "Written to deep/er. For figures: memlearn report deep/er"
+    result = json.loads((folder / "deep" / "er" / "result.json").read_text())
+    assert result["seed"] == 3 and result["epochs"] == 2
+
+
+def test_json_on_stdout_is_the_result_and_nothing_else(folder: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["run", "small.json", "--out", "run", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == json.loads((folder / "run" / "result.json").read_text())
+    assert main(["resume", "run", "--json"]) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)["name"] == "small" and "is finished" in said.err
+
+
+def test_a_change_of_kind_says_what_it_drops(folder: Path, capsys: pytest.CaptureFixture[str]):
+    settings = table(rule={"kind": "sgd", "learning_rate": 0.1}, data={"train_limit": 48}, training={"epochs": 1})
+    (folder / "sgd.json").write_text(json.dumps(settings))
+    assert main(["run", "sgd.json", "--out", "run", "--set", "rule.kind=manhattan"]) == 0
+    assert "rule.kind = manhattan: dropped learning_rate, which the new kind does not share." in capsys.readouterr().err
+
+
+def test_a_recorded_run_can_be_run_again(folder: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["run", "small.json", "--out", "a", "--json"]) == 0
+    first = json.loads(capsys.readouterr().out)
+    assert main(["run", "a/config.json", "--out", "a", "--overwrite", "--json"]) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert {**again, "train_seconds": 0} == {**first, "train_seconds": 0}
+
+
+def test_a_report_is_written(folder: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["run", "small.json", "--out", "run"]) == 0
+    capsys.readouterr()
+    assert main(["report", "run"]) == 0
+    assert capsys.readouterr().out.strip() == str(Path("run", "report.html"))
+    assert main(["report", "run", "run", "--out", "both.html"]) == 0
+    assert (folder / "run" / "report.html").stat().st_size > 1e5 and (folder / "both.html").is_file()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_is_listed_and_its_members_shown(family: str, capsys: pytest.CaptureFixture[str]):
+    assert main(["list", family]) == 0
+    listed = capsys.readouterr().out
+    assert FAMILIES[family]
+    for kind, cls in FAMILIES[family].items():
+        assert kind in listed
+        assert main(["show", family, kind]) == 0
+        shown = capsys.readouterr().out
+        assert shown.startswith(f"{kind}: ") and all(source in shown for source in cls.sources)
+
+
+@pytest.mark.parametrize(("singular", "kind"), [("device", "soft_bounds"), ("sense", "adc"), ("wires", "ideal")])
+def test_a_component_is_shown_by_the_singular_too(singular: str, kind: str):
+    assert main(["show", singular, kind]) == 0
+
+
+def test_a_component_is_shown_with_unit_range_and_meaning(capsys: pytest.CaptureFixture[str]):
+    assert main(["show", "device", "soft_bounds"]) == 0
+    shown = capsys.readouterr().out
+    assert "g_min = 2e-06 S  (float, >= 0)\n    lowest conductance of the nominal range" in shown
+    assert "cycle_to_cycle.spread = 0  (float, >= 0)" in shown and "Fusi and Abbott" in shown
+
+
+def test_everything_is_listed(capsys: pytest.CaptureFixture[str]):
+    assert main(["list"]) == 0
+    listed = capsys.readouterr().out
+    assert all(name in listed for name in (*FAMILIES, "constant_step", "mnist"))
+
+
+def test_experiments_are_listed_also_beside_a_broken_one(folder: Path, capsys: pytest.CaptureFixture[str]):
+    (folder / "experiments").mkdir()
+    files = {"a": 'description = "all of it"', "b": "seed = ", "c": 'base = "a.toml"', "d": ""}
+    for name, text in files.items():
+        (folder / "experiments" / f"{name}.toml").write_text(text)
+    assert main(["list", "experiments"]) == 0
+    listed = capsys.readouterr().out
+    assert all(text in listed for text in ("a.toml", "all of it", "is no valid TOML", "sweep of a.toml", "d.toml"))
+
+
+def test_without_experiments_nothing_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "experiments").mkdir()
+    assert main(["list", "experiments"]) == 0
+
+
+def test_the_schema_is_json(capsys: pytest.CaptureFixture[str]):
+    assert main(["schema"]) == 0
+    assert json.loads(capsys.readouterr().out)["title"] == "Experiment"
+
+
+@pytest.fixture
+def sweep_file(folder: Path) -> Path:
+    text = 'base = "small.json"\nseeds = [0, 1]\n[[vary]]\nname = "states"\n"device.states" = [8, 64]\n'
+    file = folder / "sweep.toml"
+    file.write_text(text.replace('"device.states"', "network.margin"))
+    return file
+
+
+def test_a_sweep_runs_every_case_with_every_seed(sweep_file: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["sweep", "sweep.toml", "--out", "out"]) == 0
+    shown = capsys.readouterr()
+    assert "states=8" in shown.out and "test, worst" in shown.out
+    assert "states=64, seed 1: epoch 1/1" in shown.err
+    summary = json.loads(Path("out/sweep.json").read_text())
+    assert (summary["planned"], summary["finished"]) == (4, 4)
+    for case in summary["cases"]:
+        files = [Path("out", run["folder"], "result.json") for run in case["runs"]]
+        accuracies = [json.loads(file.read_text())["test_accuracy"] for file in files]
+        assert case["worst"]["test_accuracy"] == min(accuracies)
+        assert case["mean"]["test_accuracy"] == pytest.approx(sum(accuracies) / 2)
+        assert case["mean"]["float_test_accuracy"] is None
+    assert main(["report", "out"]) == 0
+    assert Path("out/report.html").is_file()
+
+
+def test_a_sweep_skips_what_is_done_and_takes_up_what_is_not(sweep_file: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["sweep", "sweep.toml", "--out", "out", "--json"]) == 0
+    first = json.loads(capsys.readouterr().out)
+    finished, begun, bare = (Path("out", f"states={case}") for case in ("8/seed0", "8/seed1", "64/seed0"))
+    before = (finished / "result.json").stat().st_mtime_ns
+    (begun / "result.json").unlink()
+    (bare / "result.json").unlink()
+    (bare / "checkpoint.safetensors").unlink()
+    assert main(["sweep", "sweep.toml", "--out", "out", "--json"]) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out) == first and (finished / "result.json").stat().st_mtime_ns == before
+    assert [said.err.count(text) for text in ("is finished", "Going on at", "epoch 1/1")] == [2, 1, 1]
+
+
+def test_a_sweep_replaces_other_experiments_only_on_request(sweep_file: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["sweep", "sweep.toml", "--out", "out", "--json"]) == 0
+    text = json.dumps(table(data={"train_limit": 32}, training={"epochs": 1}))
+    Path("small.json").write_text(text)
+    capsys.readouterr()
+    assert main(["sweep", "sweep.toml", "--out", "out"]) == 1
+    assert "holds a run of another experiment. Name another folder, or give --overwrite." in capsys.readouterr().err
+    assert main(["sweep", "sweep.toml", "--out", "out", "--overwrite"]) == 0
+
+
+def test_a_damaged_sweep_cannot_be_reported(folder: Path, capsys: pytest.CaptureFixture[str]):
+    (folder / "sweep.json").write_text("{}")
+    assert main(["report", "."]) == 1
+    assert "its sweep.json is damaged" in capsys.readouterr().err
