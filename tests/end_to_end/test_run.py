@@ -96,6 +96,16 @@ def test_equal_runs_are_equal_to_the_bit_also_with_more_threads(done: Path, tmp_
     assert (tmp_path / "again" / "arrays.safetensors").read_bytes() == (done / "arrays.safetensors").read_bytes()
 
 
+@pytest.mark.parametrize("rule", ["sgd", "manhattan"])
+def test_threads_that_really_share_the_work_change_nothing(rule: str, tmp_path: Path):
+    changes = {"network": {"hidden": [1100]}, "rule": {"kind": rule}, "data": {"train_limit": 48}}
+    for threads in (1, 2, 3):
+        run(small(**changes, training={"threads": threads, "epochs": 1}), tmp_path / str(threads))
+    assert figures(tmp_path / "1") == figures(tmp_path / "2") == figures(tmp_path / "3")
+    bytes_of = [(tmp_path / str(threads) / "arrays.safetensors").read_bytes() for threads in (1, 2, 3)]
+    assert bytes_of[0] == bytes_of[1] == bytes_of[2]
+
+
 def test_a_run_leaves_the_users_generator_alone(tmp_path: Path):
     before = torch.get_rng_state()
     run(sign_backprop(training={"epochs": 1}), tmp_path / "run")
