@@ -18,7 +18,7 @@ from memlearn.report import write_report
 from memlearn.report.figures import accuracy_against_wear, learning_curves
 from memlearn.report.folder import read_layer, read_runs
 from memlearn.report.histograms import bars
-from memlearn.report.layers import block_mean, layer_figures
+from memlearn.report.layers import block_mean, layer_figures, thinned
 from tests.report_runs import write_history, write_run
 
 HOSTILE = '<script>alert(1)</script> "quoted" & <b>bold</b> %{x} {{ 7 * 7 }} @run-0'
@@ -223,7 +223,16 @@ def test_large_maps_become_block_means():
 def test_a_caption_says_when_a_map_is_shrunk(tmp_path: Path):
     arrays = read_layer(write_run(tmp_path / "a", sizes=(6, 4), tile=(4, 5)), "layer0")
     caption = layer_figures(arrays, index=0, side=3)[0].caption
-    assert "6 of 8 word lines × 8 of 10 bit lines, drawn as means over blocks of 2 × 3 cells" in caption
+    assert "6 of 8 word lines × 8 of 10 bit lines, one cell of every 2 × 4 drawn" in caption
+    captions = [figure.caption for figure in layer_figures(arrays, index=0, side=3)]
+    assert any("drawn as means over blocks of 2 × 3 cells" in text for text in captions)
+
+
+def test_a_thinned_map_keeps_one_side_of_the_pairs():
+    grid = np.tile([1.0, -1.0], (5, 6))
+    left, step = thinned(grid, 3)
+    assert step == (2, 4) and left.shape == (3, 3) and (left == 1).all()
+    assert thinned(grid, 12) == (pytest.approx(grid), (1, 1))
 
 
 @pytest.mark.parametrize("values", [[0, 0, 0], [5], [0, 1, 2, 500], list(range(61)), []])

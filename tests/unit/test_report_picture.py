@@ -45,7 +45,7 @@ def test_the_picture_names_its_content_and_loads_nothing(tmp_path: Path):
     folder = write_run(tmp_path / "a", sizes=(90, 90))
     path = picture_of_array(folder, "layer0", tmp_path / "array.svg")
     text = path.read_text()
-    for words in ("layer layer0", "before training", "after training", "µS", "90 word lines", "means over"):
+    for words in ("layer layer0", "before training", "after training", "µS", "90 word lines", "one cell of every"):
         assert words in text
     assert "href" not in text and "url(" not in text and "<script" not in text
 

@@ -101,4 +101,4 @@ def attach_ledger(model: nn.Module, ledger: Ledger | None) -> None:
 
 def open_stream(seed: int | None) -> Stream:
     """The stream of a new module: of the user's seed, or of torch's generator, so that `torch.manual_seed` rules."""
-    return Stream.root(int(torch.randint(2**31 - 1, ())) if seed is None else seed)
+    return Stream.root(int(torch.randint(2**31 - 1, (), generator=torch.default_generator)) if seed is None else seed)

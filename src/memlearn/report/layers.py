@@ -15,6 +15,7 @@ _MICRO = 1e6
 _EDGES = 64
 """More tiles than this are not outlined: the lines would hide the cells."""
 _UNIT = "\N{MICRO SIGN}S"
+_AVERAGED, _THINNED = "drawn as means over blocks of {} × {} cells", "one cell of every {} × {} drawn"
 
 
 def layer_figures(arrays: LayerArrays, *, index: int, side: int) -> list[Figure]:
@@ -75,12 +76,30 @@ def block_mean(grid: np.ndarray, side: int) -> tuple[np.ndarray, tuple[int, int]
     return np.where(cells > 0, sums / np.maximum(cells, 1), np.nan), (tall, wide)
 
 
+def thinned(grid: np.ndarray, side: int) -> tuple[np.ndarray, tuple[int, int]]:
+    """Shrink a map to at most `side` x `side` cells by leaving lines out.
+
+    A mean over neighbours would hide what an array holds: the two cells of a differential pair move in opposite
+    directions. The step between columns is even, so that one side of the pairs is shown.
+
+    Arguments:
+        grid: (rows, columns), NaN where there is no cell.
+        side: the largest number of cells along an axis.
+
+    Returns:
+        The cells that are left, and the steps between rows and between columns.
+    """
+    tall, wide = (max(1, -(-n // side)) for n in grid.shape)
+    wide += wide % 2 if wide > 1 else 0
+    return grid[::tall, ::wide], (tall, wide)
+
+
 def _conductance_maps(arrays: LayerArrays, *, side: int) -> list[Figure]:
     """Both maps on the same colours, so that they compare."""
-    before, block = block_mean(arrays.before * _MICRO, side)
-    after, _ = block_mean(arrays.after * _MICRO, side)
+    before, block = thinned(arrays.before * _MICRO, side)
+    after, _ = thinned(arrays.after * _MICRO, side)
     low, high = histograms.value_range(np.concatenate([before.ravel(), after.ravel()]))
-    about = _about_map(arrays, block)
+    about = _about_map(arrays, block, _THINNED)
     return [
         Figure(
             f"Conductance {when} training",
@@ -101,7 +120,8 @@ def _pulse_map(arrays: LayerArrays, counts: np.ndarray, *, side: int) -> Figure:
     never = f"{formats.share(float((counts == 0).mean()))} of the cells took none. " if counts.size else ""
     return Figure(
         "Pulses per cell",
-        f"{never}The colours end at {formats.figure(top)} pulses, the 99.5th percentile. {_about_map(arrays, block)}",
+        f"{never}The colours end at {formats.figure(top)} pulses, the 99.5th percentile. "
+        f"{_about_map(arrays, block, _AVERAGED)}",
         [_map(pulses, block, low=0.0, high=top, scale="Cividis", unit="pulses")],
         _on_array(arrays),
         340,
@@ -156,14 +176,14 @@ def _about(values: np.ndarray, unit: str) -> str:
     return f"{low} to {high} {unit}".rstrip() + f", mean {mean}"
 
 
-def _about_map(arrays: LayerArrays, block: tuple[int, int]) -> str:
+def _about_map(arrays: LayerArrays, block: tuple[int, int], shrunk: str) -> str:
     used = [
         formats.many(n, noun) if n == whole else f"{formats.exact(n)} of {formats.many(whole, noun)}"
         for n, whole, noun in zip(arrays.after.shape, arrays.lines, ("word line", "bit line"), strict=True)
     ]
     parts = [" × ".join(used)]
     if block != (1, 1):
-        parts.append(f"drawn as means over blocks of {block[0]} × {block[1]} cells")
+        parts.append(shrunk.format(*block))
     if not np.isfinite(arrays.after).all():
         parts.append("grey where there is no cell")
     return ", ".join(parts) + "."

@@ -12,7 +12,7 @@ import numpy as np
 
 from . import formats, histograms
 from .folder import read_layer, write_atomically
-from .layers import block_mean
+from .layers import thinned
 
 _BLOCKS = 6400
 """Blocks of a map: at most 14 characters each, so two maps stay below 180 kB."""
@@ -35,8 +35,8 @@ text { font: 13px system-ui, -apple-system, "Segoe UI", Arial, sans-serif; fill:
 def picture_of_array(folder: Path, layer: str, out: Path) -> Path:
     """Draw the conductances of a layer's array before and after training, side by side, as a static SVG.
 
-    Large arrays are drawn as block means; cells that a padded tile does not have stay grey. The picture follows the
-    reader's light or dark theme, needs no font or script, and stays below 200 kB.
+    Of large arrays one cell in a block is drawn; cells that a padded tile does not have stay grey. The picture follows
+    the reader's light or dark theme, needs no font or script, and stays below 200 kB.
 
     Arguments:
         folder: the run folder.
@@ -52,8 +52,8 @@ def picture_of_array(folder: Path, layer: str, out: Path) -> Path:
     """
     arrays = read_layer(Path(folder), layer)
     side = _side(*arrays.after.shape)
-    before, block = block_mean(arrays.before * _MICRO, side)
-    after, _ = block_mean(arrays.after * _MICRO, side)
+    before, block = thinned(arrays.before * _MICRO, side)
+    after, _ = thinned(arrays.after * _MICRO, side)
     low, high = histograms.value_range(np.concatenate([before.ravel(), after.ravel()]))
     rows, columns = arrays.after.shape
     width, height = _panel(rows, columns)
@@ -61,7 +61,7 @@ def picture_of_array(folder: Path, layer: str, out: Path) -> Path:
     total_width, total_height = left + 2 * width + 28 + 74, top + height + 50
     second = left + width + 28
     size = f"{formats.many(rows, 'word line')}, {formats.many(columns, 'bit line')}"
-    note = "" if block == (1, 1) else f", means over {block[0]} × {block[1]} cells"
+    note = "" if block == (1, 1) else f", one cell of every {block[0]} × {block[1]} drawn"
     title = f"Conductances of layer {layer} before and after training"
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {total_width:.0f} {total_height:.0f}" '
