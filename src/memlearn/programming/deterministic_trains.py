@@ -35,9 +35,10 @@ class DeterministicTrains(AbstractWriter):
     def plan(self, wanted: Factors | Tensor, at: WriteAddress) -> PulsePlan:
         """One train per line and sample."""
         assert isinstance(wanted, Factors)
-        peaks = [f.abs().amax(dim=1, keepdim=True).clamp_min(torch.finfo(f.dtype).tiny) for f in wanted]
+        # In double: a side at rest beside a loud one must not make the ratio infinite, and zero times it no number.
+        row_peak, column_peak = (f.abs().amax(dim=1, keepdim=True).double() for f in wanted)
         gain = (self.learning_rate * at.rate / at.weight_step) ** 0.5
-        skew = (peaks[1] / peaks[0]).sqrt()
+        skew = (column_peak / row_peak).sqrt().where(row_peak * column_peak > 0, 1.0).to(wanted.rows.dtype)
         rows = self._levels(wanted.rows * (gain * skew), at, "rows")
         columns = self._levels(wanted.columns * (gain / skew), at, "columns")
         blocks = torch.tensor(
