@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -63,7 +64,7 @@ def network(
 ) -> nn.Sequential:
     """`Linear` and neurons in turn, of `widths`; other options go to every `Linear`."""
     sizes, parts = options.pop("widths", WIDTHS), []
-    for number, (inputs, outputs) in enumerate(zip(sizes, sizes[1:], strict=False)):
+    for number, (inputs, outputs) in enumerate(pairwise(sizes)):
         if number:
             parts.append(neuron if isinstance(neuron, nn.Module) else Neuron(neuron or Sigmoid(), seed=seed))
         parts.append(Linear(inputs, outputs, array=given or array(), seed=seed + number, **options))

@@ -31,16 +31,16 @@ class Neuron(nn.Module):
         self.register_buffer("events", torch.zeros(1, dtype=torch.int64))
 
     def forward(self, sums: Tensor) -> Tensor:
-        """(..., neurons) to (..., neurons)."""
+        """(..., neurons) to (..., neurons); each of the leading axes is one of samples."""
+        flat = sums.reshape(-1, sums.shape[-1])
         address = Address(self.stream, int(self.events[0]))
         self.events[0] += 1
         training = torch.is_grad_enabled() and sums.requires_grad
         if self.ledger is not None:
             for event, n in self.circuit.uses(sums.numel(), training).items():
                 self.ledger.count(self.name, Pass.FORWARD, event, n)
-        if not training:
-            return self.circuit.fire(sums, address).output
-        return _Fire.apply(sums, self.circuit, address)
+        fired = _Fire.apply(flat, self.circuit, address) if training else self.circuit.fire(flat, address).output
+        return fired.reshape(sums.shape)
 
     def extra_repr(self) -> str:
         """The circuit's settings."""
