@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -103,15 +104,20 @@ def start(*arguments: str | Path) -> subprocess.Popen[str]:
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def wait_until(process: subprocess.Popen[str], folder: Path, epoch: int) -> None:
-    """Until the checkpoint stands in the middle of this epoch (counted from 0) or a later one."""
+def position(folder: Path) -> tuple[int, int]:
+    record = checkpoint.read(folder).record
+    return record["epoch"], record["image"]
+
+
+def wait_beyond(process: subprocess.Popen[str], folder: Path, epoch: int, image: int) -> None:
+    """Until the checkpoint stands in the middle of an epoch, and beyond this point."""
     give_up = time.monotonic() + 120
     while time.monotonic() < give_up:
         if process.poll() is not None:
             raise AssertionError(f"the run ended first:\n{process.communicate()[1]}")
         if (folder / "checkpoint.safetensors").exists():
-            record = checkpoint.read(folder).record
-            if record["epoch"] >= epoch and record["image"]:
+            now = position(folder)
+            if now > (epoch, image) and now[1]:
                 return
         time.sleep(0.002)
     raise AssertionError("no checkpoint in time")
@@ -130,12 +136,12 @@ def long_run() -> Experiment:
 def test_a_run_killed_twice_goes_on_with_the_same_bits(tmp_path: Path):
     file, folder = write_experiment(tmp_path, long_run()), tmp_path / "killed"
     process = start("run", file, "--out", folder)
-    wait_until(process, folder, 1)
+    wait_beyond(process, folder, 1, 0)
     process.kill()
     process.communicate()
     assert process.returncode == -signal.SIGKILL
     process = start("resume", folder)
-    wait_until(process, folder, checkpoint.read(folder).record["epoch"] + 2)
+    wait_beyond(process, folder, *position(folder))
     process.kill()
     process.communicate()
     assert not (folder / "result.json").exists()
@@ -148,7 +154,7 @@ def test_a_run_killed_twice_goes_on_with_the_same_bits(tmp_path: Path):
 def test_a_signal_writes_a_checkpoint_and_says_how_to_go_on(number: int, status: int, tmp_path: Path):
     file, folder = write_experiment(tmp_path, long_run()), tmp_path / "stopped"
     process = start("run", file, "--out", folder)
-    wait_until(process, folder, 0)
+    wait_beyond(process, folder, 0, 0)
     process.send_signal(number)
     out, error = process.communicate(timeout=60)
     assert process.returncode == status and out == ""
@@ -224,6 +230,20 @@ def test_changed_data_is_noticed(stopped: Path):
     checkpoint.write(stopped, rest._replace(record={**rest.record, "data": "other"}))
     with pytest.raises(DataError, match="the data set is another one since"):
         resume(stopped)
+
+
+def test_other_versions_are_mentioned(stopped: Path):
+    class Ears(Watcher):
+        notes: ClassVar[list[str]] = []
+
+        def note(self, text: str) -> None:
+            self.notes.append(text)
+
+    rest = checkpoint.read(stopped)
+    older = {**rest.record["versions"], "torch": "1.0"}
+    checkpoint.write(stopped, rest._replace(record={**rest.record, "versions": older}))
+    resume(stopped, watcher=Ears())
+    assert "torch 1.0 is now" in Ears.notes[0] and "Going on at epoch 2 of 2, image 16." in Ears.notes
 
 
 @pytest.mark.parametrize("text", [None, "", "{", "[]", "3"])

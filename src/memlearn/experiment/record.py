@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import platform
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,14 +11,12 @@ from safetensors.torch import save
 
 from ..core.component import Component, kind_of
 from ..core.ledger import Event
-from ..core.version import VERSION
 from ..learning import FloatReference, Rule
 from . import network
 from .config import Experiment
 from .session import Session, pulsed_share
 from .storage import ARRAYS, write_bytes
-
-_PACKAGES = ("torch", "numpy", "numba", "scipy", "pydantic", "safetensors")
+from .versions import versions
 
 
 def result(session: Session) -> dict[str, Any]:
@@ -76,12 +72,6 @@ def write_arrays(session: Session, folder: Path) -> None:
         if isinstance(module, torch.nn.Linear):
             tensors[f"weight/{name}"] = module.weight.detach().T
     write_bytes(folder / ARRAYS, save({key: value.contiguous() for key, value in tensors.items()}))
-
-
-def versions() -> dict[str, str]:
-    """Of memlearn, Python and what computes."""
-    found = {"memlearn": VERSION, "python": platform.python_version()}
-    return {**found, **{package: importlib.metadata.version(package) for package in _PACKAGES}}
 
 
 def _layers(session: Session) -> list[dict[str, Any]]:

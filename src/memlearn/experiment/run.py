@@ -16,6 +16,7 @@ from ..core.errors import DataError
 from . import checkpoint, record, storage
 from .config import Experiment
 from .session import Session, begin
+from .versions import changes, versions
 from .watch import Tick, Watcher
 
 
@@ -98,6 +99,8 @@ def resume(folder: Path, *, watcher: Watcher | None = None) -> dict[str, Any]:
     with _one_thread():
         session = begin(experiment, None if directory is None else Path(directory))
         session.load(rest, folder)
+        if other := changes(rest.record["versions"], versions()):
+            watcher.note(f"The run was begun with other versions ({other}): the last bits may differ.")
         watcher.note(f"Going on at {_where(session)}.")
         return _train(session, folder, watcher)
 

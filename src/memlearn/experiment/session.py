@@ -24,6 +24,7 @@ from . import network
 from .checkpoint import Checkpoint, prefixed
 from .config import Experiment
 from .storage import CHECKPOINT
+from .versions import versions
 
 SPAN = 512
 """Images between two looks at the clock and at Ctrl-C, rounded up to whole batches."""
@@ -148,6 +149,7 @@ class Session:
         record = {
             "experiment": self.experiment.digest(),
             "data": fingerprint(self.data),
+            "versions": versions(),
             "data_directory": None if self.data_directory is None else str(self.data_directory),
             "epoch": self.epoch,
             "image": self.image,
