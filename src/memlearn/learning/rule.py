@@ -110,20 +110,16 @@ class Rule:
 
     def digital_memory(self, batch: int) -> Memory:
         """Bits per weight and per neuron beside the arrays, for a batch of that many samples."""
-        signs = all(self._ternary(layer.tile) for layer in self.layers.values())
-        binary = signs and all(n.circuit.binary for n in self._neurons())
+        switched = not any(isinstance(n.tile.array.periphery.forward.drive, DAC) for n in self.layers.values())
         per_neuron = [self._neuron_bits(n.circuit) for n in self._neurons()] or [0]
-        return Memory(self.accumulator.bits_per_weight(batch, binary), max(per_neuron))
+        ternary = self.credit.ternary and switched
+        return Memory(self.accumulator.bits_per_weight(batch, ternary), max(per_neuron))
 
     def _address(self, tile: Tile) -> WriteAddress:
         return WriteAddress(tile.weight_step, self.rate, tile.stream.child("writer"), self.steps)
 
     def _neurons(self) -> list[Neuron]:
         return [module for module in self.model.modules() if isinstance(module, Neuron)]
-
-    @staticmethod
-    def _ternary(tile: Tile) -> bool:
-        return isinstance(tile.array.periphery.backward.sense, TernaryComparator)
 
     def _neuron_bits(self, circuit: AbstractNeuron) -> int:
         """Stored output + derivative + error; a number takes the bits of the converter that it passes next."""

@@ -51,6 +51,17 @@ class Linear(ArrayLayer):
 
     def forward(self, values: Tensor) -> Tensor:
         """(..., in_features) to (..., out_features)."""
+        rows = self.samples(values)
+        if self.bias:
+            rows = torch.nn.functional.pad(rows, (0, 1), value=1.0)
+        return self.read(rows).reshape(*values.shape[:-1], self.out_features)
+
+    def samples(self, values: Tensor) -> Tensor:
+        """(samples, in_features) in the array's precision, from (..., in_features).
+
+        Raises:
+            InputError: the last axis does not fit, or a value is not finite.
+        """
         if values.shape[-1:] != (self.in_features,):
             raise InputError(
                 "input",
@@ -63,9 +74,7 @@ class Linear(ArrayLayer):
             raise InputError(
                 "input", "a tensor with NaN or infinity", "must be finite", "Look at the layer or data before."
             )
-        if self.bias:
-            rows = torch.nn.functional.pad(rows, (0, 1), value=1.0)
-        return self.read(rows).reshape(*values.shape[:-1], self.out_features)
+        return rows
 
     def extra_repr(self) -> str:
         """As torch prints it, and the physical shape."""

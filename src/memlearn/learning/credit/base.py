@@ -16,6 +16,8 @@ class AbstractCredit(Component):
 
     method: ClassVar[str]
     """The backward method, for the run record."""
+    ternary: ClassVar[bool] = False
+    """Whether every signal is -1, 0 or 1."""
 
     @abstractmethod
     def signal(self, wanted: Tensor) -> Tensor:

@@ -21,6 +21,7 @@ class SignBackprop(AbstractCredit):
 
     kind: Literal["sign_backprop"] = "sign_backprop"
     method: ClassVar[str] = "ternary transposed read"
+    ternary: ClassVar[bool] = True
     sources: ClassVar[tuple[str, ...]] = ("Zhang et al., Neural Networks 108:217 (2018), sign backpropagation",)
 
     output_dead_zone: float = quantity(

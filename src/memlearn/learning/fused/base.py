@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ...arrays.mapping import DifferentialPair, ReferenceColumn
 from ...arrays.wires import IdealWires
+from ...core.errors import InputError
 from ...core.ledger import Event, Pass
 from ...nn import Linear, Neuron, TernaryMarginLoss
 from ...ops import fused_sgd
@@ -38,6 +39,9 @@ class AbstractFused(ABC):
         loss: cross-entropy or ternary margin.
     """
 
+    kernel: ClassVar[str]
+    """The kernel's name, for the run record."""
+
     def __init__(self, rule: Rule, layers: list[Linear], neurons: list[nn.Module], loss: nn.Module) -> None:
         self.rule, self.layers, self.neurons, self.loss = rule, layers, neurons, loss
         self.tiles: list[Tile] = [layer.tile for layer in layers]
@@ -47,9 +51,14 @@ class AbstractFused(ABC):
         """Loss sum and right answers; adds pulses, cells pulsed and slots of each layer to `tally` (L, 3)."""
 
     def train(self, inputs: Tensor, labels: Tensor, batch: int) -> Trained:
-        """Consecutive batches of inputs (N, features), labels (N,): the same events as that many steps of the rule."""
+        """Consecutive batches of inputs (N, features), labels (N,): the same events as that many steps of the rule.
+
+        Raises:
+            InputError: inputs or labels do not fit the network, or an input is not finite.
+        """
         tally = np.zeros((len(self.tiles), 3), np.int64)
-        loss, correct = self.run(np.ascontiguousarray(inputs.numpy(), np.float32), labels.numpy(), batch, tally)
+        rows = self._checked(inputs, labels).detach().contiguous().numpy()
+        loss, correct = self.run(rows, labels.numpy(), batch, tally)
         self._account(len(inputs), -(-len(inputs) // batch), tally)
         return Trained(loss, correct, int(tally[:, 0].sum()), int(tally[:, 1].sum()))
 
@@ -73,6 +82,15 @@ class AbstractFused(ABC):
             "bias": self.layers[number].bias,
             "c2c": float(tile.array.device.cycle_to_cycle.spread),
         }
+
+    def _checked(self, inputs: Tensor, labels: Tensor) -> Tensor:
+        """The inputs of the first layer; a compiled kernel does not look where it reads."""
+        if inputs.dim() != 2:
+            raise InputError("inputs", tuple(inputs.shape), "must have shape (samples, features)", "Flatten them.")
+        if int(labels.min()) < 0 or int(labels.max()) >= self.tiles[-1].outputs:
+            found = int(labels.min()), int(labels.max())
+            raise InputError("labels", found, f"must lie within 0 .. {self.tiles[-1].outputs - 1}")
+        return self.layers[0].samples(inputs)
 
     def _account(self, images: int, steps: int, tally: np.ndarray) -> None:
         """Advance the event counters, and count what the stages would have counted."""

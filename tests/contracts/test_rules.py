@@ -1,0 +1,255 @@
+"""What every learning rule promises. To add a rule, add one line to CASES."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch import nn
+
+from memlearn.arrays.mapping import MEMBERS as MAPPINGS
+from memlearn.core.component import Component, setting
+from memlearn.core.errors import InputError
+from memlearn.core.ledger import Event, Ledger, Pass
+from memlearn.devices import ConstantStep, SoftBounds
+from memlearn.devices.effects import CycleToCycle
+from memlearn.learning import AnyRule, FloatReference, Parts
+from memlearn.learning.accumulate import PerSample, PersistentCounter
+from memlearn.learning.loop import train_images
+from memlearn.learning.rules import (
+    MEMBERS,
+    SGD,
+    AbstractRule,
+    Custom,
+    Manhattan,
+    SignBackpropagation,
+    ThresholdManhattan,
+)
+from memlearn.nn import array_layers, attach_ledger
+from memlearn.periphery import BinaryStep, Sigmoid
+from memlearn.programming import DeterministicTrains
+from memlearn.tile import Tile
+from tests.learners import CONVERTERS, SIGNS, Setup, array, images, loss_for, network, same
+
+CASES = [
+    SGD(learning_rate=0.3),
+    SGD(learning_rate=0.3, max_length=5, update_management=False),
+    Manhattan(),
+    ThresholdManhattan(),
+    SignBackpropagation(),
+    SignBackpropagation(threshold=3.0, accumulator=PersistentCounter(bits=4)),
+    Custom(rule=Parts(accumulator=PerSample(), writer=DeterministicTrains(learning_rate=0.3))),
+]
+WITHOUT_ARRAYS = [FloatReference()]
+NOISY = ConstantStep(states=100, cycle_to_cycle=CycleToCycle(spread=0.3))
+
+
+@pytest.fixture(params=CASES, ids=repr)
+def settings(request: pytest.FixtureRequest) -> AbstractRule:
+    return request.param
+
+
+@pytest.fixture(autouse=True)
+def one_thread(few_threads: None) -> None:
+    """Waking a second thread for a few numbers costs more than it saves."""
+    torch.set_num_threads(1)
+
+
+def begin(settings: AbstractRule, device: ConstantStep | SoftBounds = NOISY, **options: object) -> Setup:
+    """A new network with converters that suit the rule, and the rule at work on it."""
+    signs = settings.parts().credit.ternary
+    made = array(device, SIGNS if signs else CONVERTERS)
+    model = network(made, BinaryStep(window=1.0) if signs else Sigmoid(), **options)
+    return Setup(model, settings.attach(model), loss_for(model))
+
+
+@pytest.fixture
+def setup(settings: AbstractRule) -> Setup:
+    return begin(settings)
+
+
+@pytest.fixture
+def blind(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """True weights cannot be looked at."""
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("a learning rule has looked at the weights")
+
+    for owner in (Tile, *MAPPINGS.values()):
+        monkeypatch.setattr(owner, "weight", refuse)
+    yield
+    monkeypatch.undo()
+
+
+class Holder(Component):
+    """A field of any rule, as an experiment has one."""
+
+    rule: AnyRule = setting(doc="which")
+
+
+def pulses(setup: Setup) -> int:
+    """That the cells have counted."""
+    return sum(int(tile.counters[..., 0].sum()) for tile in setup.tiles)
+
+
+def test_every_member_is_tested():
+    assert {type(case) for case in CASES + WITHOUT_ARRAYS} == set(MEMBERS.values())
+    assert all(issubclass(member, AbstractRule) for member in MEMBERS.values())
+
+
+@pytest.mark.parametrize("settings", CASES + WITHOUT_ARRAYS, ids=repr)
+def test_settings_make_the_round_trip(settings):
+    assert type(settings).from_table(settings.table()) == settings
+    assert Holder.from_table({"rule": settings.table()}).rule == settings
+    with pytest.raises(InputError, match="momentum"):
+        type(settings)(momentum=0.9)
+
+
+class TestLikeTorch:
+    """backward, step, zero_grad."""
+
+    def test_a_step_sends_the_pulses_that_it_reports(self, setup):
+        inputs, labels = images(12)
+        setup.loss(setup.model(inputs), labels).backward()
+        tally = setup.rule.step()
+        assert tally.pulses == pulses(setup) >= tally.cells > 0
+        assert tally.cells == sum(int((tile.counters[..., 0] > 0).sum()) for tile in setup.tiles)
+
+    def test_a_step_without_an_error_writes_nothing(self, setup):
+        setup.train(n=8)
+        before = setup.model.state_dict()["0.tile.conductance"].clone()
+        assert setup.rule.step() == (0, 0)
+        assert torch.equal(setup.model.state_dict()["0.tile.conductance"], before)
+
+    def test_zero_grad_forgets(self, setup):
+        inputs, labels = images(12)
+        before = [tile.conductance.clone() for tile in setup.tiles]
+        setup.loss(setup.model(inputs), labels).backward()
+        setup.rule.zero_grad()
+        assert setup.rule.step() == (0, 0) and pulses(setup) == 0
+        assert all(torch.equal(tile.conductance, old) for tile, old in zip(setup.tiles, before, strict=True))
+
+    def test_backward_passes_add_up_until_the_step(self, settings):
+        # Sums over samples, so that two halves are the whole.
+        inputs, labels = images(12)
+        ends = []
+        for parts in (1, 2):
+            setup = begin(settings)
+            for x, y in zip(inputs.chunk(parts), labels.chunk(parts), strict=True):
+                (setup.loss(setup.model(x), y) * len(x)).backward()
+            setup.rule.step()
+            ends.append(setup)
+        for whole, halves in zip(ends[0].tiles, ends[1].tiles, strict=True):
+            assert torch.equal(whole.counters, halves.counters)
+            assert torch.equal(whole.conductance, halves.conductance)
+
+    def test_evaluation_teaches_nothing(self, setup):
+        inputs, labels = images(12)
+        setup.model.eval()
+        setup.loss(setup.model(inputs), labels).backward()
+        assert setup.rule.step() == (0, 0)
+
+    def test_steps_are_counted(self, setup):
+        setup.train(n=12, batch=4)
+        assert setup.rule.steps == 3
+
+
+class TestThroughTheArrays:
+    """Forward, backward and update: the three passes use the same tiles, and nothing else."""
+
+    def test_weights_are_never_looked_at(self, setup, blind):
+        with pytest.raises(AssertionError, match="looked at the weights"):
+            setup.tiles[0].weight()
+        setup.train()
+        train_images(setup.model, setup.rule, setup.loss, *images(8), batch=4)
+        assert pulses(setup) > 0
+
+    def test_every_pass_is_counted_at_every_layer(self, setup):
+        ledger = Ledger()
+        attach_ledger(setup.model, ledger)
+        setup.train(n=24, batch=4)
+        first, second = array_layers(setup.model)
+        for name, tile in zip((first, second), setup.tiles, strict=True):
+            assert ledger.total(Event.CELL_READ, layer=name, during=Pass.FORWARD) == 24 * tile.cells
+            assert ledger.total(Event.PULSE, layer=name) == int(tile.counters[..., 0].sum())
+        assert ledger.total(Event.CELL_READ, layer=second, during=Pass.BACKWARD) == 24 * setup.tiles[1].cells
+        assert ledger.total(Event.CELL_READ, layer=first, during=Pass.BACKWARD) == 0
+
+    def test_without_transposed_reads_hidden_layers_do_not_learn(self, setup, monkeypatch):
+        monkeypatch.setattr(Tile, "read_transposed", lambda tile, errors: errors.new_zeros(len(errors), tile.inputs))
+        setup.train()
+        assert not setup.tiles[0].counters.any() and setup.tiles[1].counters.any()
+
+    def test_both_backends_agree_to_the_bit(self, settings):
+        for device in (NOISY, SoftBounds(states=100)):
+            ends = [begin(settings, device, backend=backend) for backend in ("cpu", "reference")]
+            for setup in ends:
+                setup.train(n=16)
+            assert same(ends[0].memory(), ends[1].memory()) and pulses(ends[0]) > 0
+
+
+class TestDeterminism:
+    """Seeds and addresses, not histories."""
+
+    def test_the_same_seed_learns_the_same(self, settings):
+        ends = [begin(settings) for _ in range(2)]
+        for setup in ends:
+            setup.train()
+        assert same(ends[0].memory(), ends[1].memory())
+
+    def test_a_resumed_run_ends_on_the_same_bits(self, settings):
+        whole, first, second = (begin(settings) for _ in range(3))
+        whole.train(seed=0)
+        whole.train(seed=1)
+        first.train(seed=0)
+        middle = first.memory()
+        saved = {k: v.clone() for k, v in first.rule.state().items()}
+        second.model.load_state_dict(first.model.state_dict())
+        second.rule.load(saved)
+        assert same(second.memory(), middle)
+        second.train(seed=1)
+        assert same(second.memory(), whole.memory()) and not same(second.memory(), middle)
+        assert second.rule.steps == whole.rule.steps == 12
+
+    def test_what_was_loaded_is_not_written_into(self, settings):
+        first, second = begin(settings), begin(settings)
+        first.train()
+        saved = {k: v.clone() for k, v in first.rule.state().items()}
+        kept = {k: v.clone() for k, v in saved.items()}
+        second.rule.load(saved)
+        second.train()
+        assert same(saved, kept)
+
+
+class TestDigitalMemory:
+    """What a rule needs beside the arrays."""
+
+    @pytest.mark.parametrize("batch", [1, 32])
+    def test_it_is_stated(self, setup, batch):
+        memory = setup.rule.digital_memory(batch)
+        tensors = [m for m in setup.rule.memory.values() if m is not None]
+        assert memory.bits_per_weight >= (1 if tensors else 0)
+        if isinstance(setup.rule.accumulator, PerSample):
+            assert memory.bits_per_weight == 0 and not tensors
+        assert all(m.shape == (t.inputs, t.outputs) for m, t in zip(tensors, setup.tiles, strict=False))
+        # 8-bit output and error; or one bit, the gate, and two bits.
+        assert memory.bits_per_neuron == (4 if setup.rule.credit.ternary else 16)
+
+    def test_a_counter_holds_what_its_bits_hold(self, setup):
+        setup.train(n=96, batch=32)
+        bits = setup.rule.digital_memory(32).bits_per_weight
+        for memory in setup.rule.memory.values():
+            assert memory is None or memory.abs().max() < 2 ** (bits - 1)
+
+
+def test_the_yardstick_has_no_parts():
+    with pytest.raises(TypeError, match="float_reference"):
+        FloatReference().parts()
+    with pytest.raises(TypeError, match="no parts"):
+        FloatReference().attach(nn.Sequential(nn.Linear(2, 2)))
+
+
+def test_streams_of_layers_differ():
+    # Two layers of equal shape must not fire the same trains.
+    assert len({tile.stream for tile in begin(CASES[0]).tiles}) == 2
