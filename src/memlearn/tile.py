@@ -213,7 +213,7 @@ class Tile(nn.Module):
         device = self.array.device
         target = self.array.crossbar.mapping.conductances(self.cut_weights(weight.detach()), device.g_min, device.g_max)
         bounded = target.clamp(self.parameters_[..., 0], self.parameters_[..., 1])
-        self.conductance.copy_(bounded * self._used())
+        self.conductance.copy_(bounded * self.used())
 
     def weight(self) -> Tensor:
         """The weights (inputs, outputs) that the cells stand for."""
@@ -223,7 +223,7 @@ class Tile(nn.Module):
 
     def used(self) -> Tensor:
         """Mask of the cells that belong to the layer (reference cells too), shape of the cells."""
-        return self._used().bool()
+        return self._used().bool().to(self.conductance.device)
 
     @property
     def weight_step(self) -> float:
@@ -255,14 +255,14 @@ class Tile(nn.Module):
         if self.backend == "reference":
             seen = [
                 solve(
-                    device.conductance(self.state, at.stream.child(sample), at.event) * self._used(),
+                    device.conductance(self.state, at.stream.child(sample), at.event) * self.used(),
                     voltage[:, :, sample : sample + 1],
                 )
                 for sample in range(voltage.shape[2])
             ]
             return torch.cat(seen, dim=2)
         # Independent normal noise of the cells of a line adds in variance: one draw a line is the same distribution.
-        variance = device.read_noise.variance(self.conductance) * self._used()
+        variance = device.read_noise.variance(self.conductance) * self.used()
         spread = solve(variance, voltage * voltage).sqrt()
         mean = solve(self.conductance, voltage)
         return mean + spread * random.normal(at.stream.child("read"), at.event, mean.shape, mean)

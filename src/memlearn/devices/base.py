@@ -130,21 +130,34 @@ class AbstractDevice(Component):
             InputError: the plan does not fit the cells.
         """
         _fits(plan, tuple(state.conductance.shape))
+        if state.conductance.device.type != "cpu":
+            return self._pulse_on_host(state, plan, stream, event, backend, threads)
         g, p, counters = state.conductance, state.parameters, state.counters
         cells = g.numel()
         args = (_flat(g, cells), _flat(p, cells, -1), _flat(counters, cells, -1))
         noise = (np.float32(self.cycle_to_cycle.spread), stream.child("cycle"), event)
         kernels = self.kernels
         if isinstance(plan, Counts):
-            pulses = np.ascontiguousarray(plan.pulses.to(torch.int32).numpy()).reshape(-1)
+            pulses = np.ascontiguousarray(plan.pulses.cpu().to(torch.int32).numpy()).reshape(-1)
             if backend == "reference":
                 return state, reference.counts(kernels.step, *args, pulses, *noise)
             return state, kernels.counts(*args, pulses, *noise, threads=threads)
         tall, wide, height, width = g.shape
-        lines = ((tall, wide, height, width), plan.rows.contiguous().numpy(), plan.columns.contiguous().numpy())
+        rows, columns = (trains.cpu().contiguous().numpy() for trains in (plan.rows, plan.columns))
+        lines = ((tall, wide, height, width), rows, columns)
         if backend == "reference":
             return state, reference.trains(kernels.step, *args, *lines, *noise)
         return state, kernels.trains(*args, *lines, *noise, threads=threads)
+
+    def _pulse_on_host(
+        self, state: DeviceState, plan: PulsePlan, stream: Stream, event: int, backend: Backend, threads: int
+    ) -> tuple[DeviceState, Tally]:
+        """Cells on an accelerator: there is no kernel there yet, so they travel. Right, and slow."""
+        host = DeviceState(*(tensor.cpu().contiguous() for tensor in state))
+        _, tally = self.pulse(host, plan, stream, event, backend=backend, threads=threads)
+        for kept, moved in zip(state, host, strict=True):
+            kept.copy_(moved)
+        return state, tally
 
 
 def _fits(plan: PulsePlan, cells: tuple[int, ...]) -> None:

@@ -12,6 +12,7 @@ from safetensors.torch import save
 from ..core.component import Component, kind_of
 from ..core.ledger import Event
 from ..learning import FloatReference, Rule
+from ..learning.fused import fuse
 from . import network
 from .config import Experiment
 from .session import Session, pulsed_share
@@ -109,8 +110,10 @@ def _methods(session: Session) -> dict[str, Any]:
             "backward_method": "floating point",
             "update_method": "stochastic gradient descent in floating point",
             "backend": "torch",
+            "kernel": "torch",
         }
     memory = rule.digital_memory(experiment.training.batch)
+    trainer = fuse(session.main.model, rule, session.main.loss)
     return {
         "digital_bits_per_weight": memory.bits_per_weight,
         "digital_bits_per_neuron": memory.bits_per_neuron,
@@ -119,6 +122,7 @@ def _methods(session: Session) -> dict[str, Any]:
         "backward_method": rule.credit.method,
         "update_method": f"{kind_of(type(rule.accumulator))} + {kind_of(type(rule.writer))}",
         "backend": experiment.backend,
+        "kernel": "stages" if trainer is None else trainer.kernel,
     }
 
 

@@ -42,9 +42,10 @@ class DeterministicTrains(AbstractWriter):
         rows = self._levels(wanted.rows * (gain * skew), at, "rows")
         columns = self._levels(wanted.columns * (gain / skew), at, "columns")
         blocks = torch.tensor(
-            [sum(((1 << n) - 1) << (self.levels * b) for b in range(self.levels)) for n in range(self.levels + 1)]
+            [sum(((1 << n) - 1) << (self.levels * b) for b in range(self.levels)) for n in range(self.levels + 1)],
+            device=rows.device,
         )
-        runs = torch.tensor([(1 << (self.levels * m)) - 1 for m in range(self.levels + 1)])
+        runs = torch.tensor([(1 << (self.levels * m)) - 1 for m in range(self.levels + 1)], device=rows.device)
         return Trains(
             blocks[rows] | _sign(wanted.rows), runs[columns] | _sign(wanted.columns), self.levels * self.levels
         )

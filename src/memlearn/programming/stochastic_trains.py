@@ -35,7 +35,7 @@ class StochasticTrains(AbstractWriter):
     def plan(self, wanted: Factors | Tensor, at: WriteAddress) -> PulsePlan:
         """One train per line and sample."""
         assert isinstance(wanted, Factors)
-        rows, columns = (f.detach().contiguous().numpy() for f in wanted)
+        rows, columns = (f.detach().cpu().contiguous().numpy() for f in wanted)
         trains = np.empty(rows.shape, np.int64), np.empty(columns.shape, np.int64)
         row_key, column_key = (np.array(at.stream.child(side), np.uint32) for side in ("rows", "columns"))
         rate = self.learning_rate * at.rate / at.weight_step

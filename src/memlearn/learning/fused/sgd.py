@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import ClassVar
 
 import numpy as np
 from torch import nn
@@ -26,6 +27,8 @@ _compiled = lru_cache(maxsize=None)(fused_sgd.compile_sgd)
 
 class FusedSGD(AbstractFused):
     """Backprop x per sample x stochastic trains, with converters that make no errors."""
+
+    kernel: ClassVar[str] = "fused_sgd"
 
     def run(self, inputs: np.ndarray, labels: np.ndarray, batch: int, tally: np.ndarray) -> tuple[float, int]:
         """See `AbstractFused.run`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import ClassVar
 
 import numpy as np
 from torch import nn
@@ -29,6 +30,8 @@ _compiled = lru_cache(maxsize=None)(fused_sign.compile_sign)
 
 class FusedSign(AbstractFused):
     """Sign backpropagation x a counter x a threshold, with switches and comparators that make no errors."""
+
+    kernel: ClassVar[str] = "fused_sign"
 
     def run(self, inputs: np.ndarray, labels: np.ndarray, batch: int, tally: np.ndarray) -> tuple[float, int]:
         """See `AbstractFused.run`."""
