@@ -12,10 +12,10 @@ from .cpu import TERNARY_MARGIN as TERNARY_MARGIN
 from .cpu import Keys as Keys
 from .cpu import Layer as Layer
 from .cpu import Port as Port
-from .cpu import compile_sgd as compile_sgd
-from .cpu import scratch_for as scratch_for
 from .cpu import backward as backward
+from .cpu import compile_sgd as compile_sgd
 from .cpu import fire_neurons as fire_neurons
 from .cpu import fire_trains as fire_trains
 from .cpu import forward as forward
 from .cpu import output_error as output_error
+from .cpu import scratch_for as scratch_for

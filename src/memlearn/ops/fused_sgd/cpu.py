@@ -165,7 +165,7 @@ def _sense(signal, scale, port):  # noqa: ANN001, ANN202
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def forward(layer, values, out, voltage, current, scales, g, samples):  # noqa: ANN001
+def forward(layer, values, out, voltage, current, scales, g, samples) -> None:  # noqa: ANN001
     """Weighted sums (S, C) of register values (S, R)."""
     _drive(voltage, values, samples, layer.rows, scales, layer.forward)
     read_rows(current, voltage, g, samples, layer.rows, layer.width)
@@ -179,7 +179,7 @@ def forward(layer, values, out, voltage, current, scales, g, samples):  # noqa: 
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def backward(layer, errors, out, voltage, current, scales, g, samples):  # noqa: ANN001
+def backward(layer, errors, out, voltage, current, scales, g, samples) -> None:  # noqa: ANN001
     """Errors of inputs (S, R) from errors of outputs (S, C), through the transposed array; `out` is also scratch."""
     _drive(out, errors, samples, layer.columns, scales, layer.backward)
     for b in range(samples):
@@ -201,7 +201,7 @@ def backward(layer, errors, out, voltage, current, scales, g, samples):  # noqa:
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def fire_neurons(layer, sums, outputs, derivatives, samples):  # noqa: ANN001
+def fire_neurons(layer, sums, outputs, derivatives, samples) -> None:  # noqa: ANN001
     """Outputs into the next layer's registers, and what the error will be multiplied by."""
     for b in range(samples):
         for j in range(layer.columns):
@@ -220,7 +220,7 @@ def fire_neurons(layer, sums, outputs, derivatives, samples):  # noqa: ANN001
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def output_error(loss, margin, outputs, labels, wanted, samples, classes):  # noqa: ANN001
+def output_error(loss, margin, outputs, labels, wanted, samples, classes) -> tuple[float, int]:  # noqa: ANN001
     """Loss summed over samples, right answers, and minus its derivative (of the mean) into `wanted`."""
     total, correct = 0.0, 0
     for b in range(samples):
@@ -248,7 +248,7 @@ def output_error(loss, margin, outputs, labels, wanted, samples, classes):  # no
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def fire_trains(layer, key, registers, wanted, row_trains, column_trains, samples, step):  # noqa: ANN001
+def fire_trains(layer, key, registers, wanted, row_trains, column_trains, samples, step) -> int:  # noqa: ANN001
     """Trains on the physical lines, as `StochasticTrains` and the mapping make them; the longest, in slots."""
     longest = 0
     logical = np.empty(layer.columns, np.int64)
