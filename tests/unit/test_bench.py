@@ -31,7 +31,7 @@ def test_a_record_holds_every_figure(device: str) -> None:
 def test_a_wrong_kernel_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
     train = AbstractFused.train
 
-    def wrong(self, inputs, labels, batch):  # noqa: ANN001, ANN202
+    def wrong(self, inputs, labels, batch):
         for tile in self.tiles:
             tile.counters[..., 0] += 1
         return train(self, inputs, labels, batch)

@@ -15,7 +15,8 @@ pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch has
 
 
 def test_a_network_learns_on_cuda_as_on_the_processor():
-    array = Array(device=ConstantStep(states=200, cycle_to_cycle=CycleToCycle(spread=0.3), read_noise=ReadNoise(relative=0.01)))
+    noise = {"cycle_to_cycle": CycleToCycle(spread=0.3), "read_noise": ReadNoise(relative=0.01)}
+    array = Array(device=ConstantStep(states=200, **noise))
     x, y = torch.rand(16, 20), torch.arange(16) % 4
     weights = []
     for place in ("cpu", "cuda"):

@@ -22,7 +22,7 @@ def test_code_blocks_run(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     module = ModuleType("documented")
     monkeypatch.setitem(__import__("sys").modules, "documented", module)
     for block in blocks:
-        exec(compile(block, page, "exec"), vars(module))  # noqa: S102  (our own documentation)
+        exec(compile(block, page, "exec"), vars(module))
 
 
 @pytest.mark.parametrize("page", sorted(p.relative_to(ROOT).as_posix() for p in (ROOT / "docs").rglob("*.md")))

@@ -135,7 +135,8 @@ def _record(device: str, batch: int, inputs: Tensor, labels: Tensor, limits: Lim
             loss(twin(x), y).backward()
             optimiser.step()
 
-    ours(), theirs()
+    ours()
+    theirs()
     pairs, pulses = [], 0
     for _ in range(TURNS):
         started = time.perf_counter()
@@ -278,7 +279,7 @@ def _stages(trainer: FusedSGD, inputs: Tensor, labels: Tensor, limits: Limits) -
     cells = trainer.cells()
     registers[0][:, : SIZES[0]] = inputs.numpy()
     targets = labels.numpy()
-    spent = dict.fromkeys(("forward read", "neurons and loss", "transposed read", "trains", "pulses"), 0.0)
+    spent: dict[str, float] = dict.fromkeys(("forward read", "neurons and loss", "transposed read", "trains", "pulses"), 0.0)
     forward = backward = words = pulses = 0.0
 
     def add(stage: str, act: Callable[[], object]) -> None:

@@ -17,7 +17,7 @@ from .sign import FusedSign
 __all__ = ["AbstractFused", "Trained", "fuse"]
 
 
-def fuse(model: nn.Module, rule: Rule, loss: nn.Module) -> AbstractFused | None:
+def fuse(model: nn.Module, rule: Rule, loss: object) -> AbstractFused | None:
     """The fused trainer of a model, or None where a stage of it needs the tile's own stages.
 
     Arguments:

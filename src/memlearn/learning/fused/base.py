@@ -42,7 +42,7 @@ class AbstractFused(ABC):
     kernel: ClassVar[str]
     """The kernel's name, for the run record."""
 
-    def __init__(self, rule: Rule, layers: list[Linear], neurons: list[nn.Module], loss: nn.Module) -> None:
+    def __init__(self, rule: Rule, layers: list[Linear], neurons: list[nn.Module], loss: object) -> None:
         self.rule, self.layers, self.neurons, self.loss = rule, layers, neurons, loss
         self.tiles: list[Tile] = [layer.tile for layer in layers]
 

@@ -42,7 +42,7 @@ class FusedSGD(AbstractFused):
         )
 
     @classmethod
-    def fits(cls, rule: Rule, tiles: list[Tile], neurons: list[nn.Module], loss: nn.Module) -> bool:
+    def fits(cls, rule: Rule, tiles: list[Tile], neurons: list[nn.Module], loss: object) -> bool:
         """Whether the kernel does all that these parts do."""
         parts = rule.parts
         return (
@@ -85,7 +85,7 @@ class FusedSGD(AbstractFused):
         return fused_sgd.Keys(*writer.child("rows"), *writer.child("columns"), *cycle, int(tile.events[2]))
 
 
-def _plain_loss(loss: nn.Module) -> bool:
+def _plain_loss(loss: object) -> bool:
     if isinstance(loss, nn.CrossEntropyLoss):
         return loss.reduction == "mean" and loss.weight is None and loss.label_smoothing == 0 and loss.ignore_index < 0
     return isinstance(loss, TernaryMarginLoss)

@@ -50,7 +50,7 @@ class FusedSign(AbstractFused):
         )
 
     @classmethod
-    def fits(cls, rule: Rule, tiles: list[Tile], neurons: list[nn.Module], loss: nn.Module) -> bool:
+    def fits(cls, rule: Rule, tiles: list[Tile], neurons: list[nn.Module], loss: object) -> bool:
         """Whether the kernel does all that these parts do."""
         parts = rule.parts
         return (
