@@ -279,7 +279,8 @@ def _stages(trainer: FusedSGD, inputs: Tensor, labels: Tensor, limits: Limits) -
     cells = trainer.cells()
     registers[0][:, : SIZES[0]] = inputs.numpy()
     targets = labels.numpy()
-    spent: dict[str, float] = dict.fromkeys(("forward read", "neurons and loss", "transposed read", "trains", "pulses"), 0.0)
+    names = ("forward read", "neurons and loss", "transposed read", "trains", "pulses")
+    spent: dict[str, float] = dict.fromkeys(names, 0.0)
     forward = backward = words = pulses = 0.0
 
     def add(stage: str, act: Callable[[], object]) -> None:
