@@ -40,6 +40,12 @@ INPUTS, OUTPUTS = 6, 5
 DTYPES = [torch.float32, torch.float64]
 
 
+@pytest.fixture(autouse=True)
+def one_thread(few_threads: None) -> None:
+    """Waking a second thread for a few numbers costs more than it saves."""
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(params=CASES, ids=repr)
 def writer(request: pytest.FixtureRequest) -> AbstractWriter:
     return request.param
