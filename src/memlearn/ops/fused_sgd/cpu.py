@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import numba
 import numpy as np
+from numba.extending import register_jitable
 
 from ..pulse_trains.cpu import encode, fire, peak
 from ..pulse_update.cpu import Kernels
@@ -154,6 +155,36 @@ def read_columns(current, voltage, g, samples, height, width) -> None:  # noqa: 
             current[b, i] = _product(voltage[b, :width], row)
 
 
+@register_jitable
+def column_signal(layer, current, b, j):  # noqa: ANN001, ANN201
+    """The analogue difference that column j senses in a forward read; see `arrays.mapping`."""
+    if layer.mapping == REFERENCE_COLUMN:
+        return current[b, j] - current[b, layer.columns]
+    return current[b, 2 * j] - current[b, 2 * j + 1]
+
+
+@register_jitable
+def row_signal(layer, current, b, i):  # noqa: ANN001, ANN201
+    """The analogue difference that row i senses in a transposed read."""
+    if layer.mapping == REFERENCE_COLUMN:
+        return current[b, i] - current[b, layer.rows]
+    return current[b, i]
+
+
+@register_jitable
+def onto_bit_lines(layer, voltage, values, samples):  # noqa: ANN001, ANN201
+    """What the bit lines of a transposed read carry, from values (S, C)."""
+    for b in range(samples):
+        for j in range(layer.columns):
+            if layer.mapping == REFERENCE_COLUMN:
+                voltage[b, j] = values[b, j]
+            else:
+                voltage[b, 2 * j] = values[b, j]
+                voltage[b, 2 * j + 1] = -values[b, j]
+        if layer.mapping == REFERENCE_COLUMN:
+            voltage[b, layer.columns] = f32(0)
+
+
 @numba.njit(cache=True, error_model="numpy", nogil=True)
 def _sense(signal, scale, port):  # noqa: ANN001, ANN202
     """A signal in siemens (current over read voltage) to the value of a weighted sum."""
@@ -171,33 +202,18 @@ def forward(layer, values, out, voltage, current, scales, g, samples) -> None:  
     read_rows(current, voltage, g, samples, layer.rows, layer.width)
     for b in range(samples):
         for j in range(layer.columns):
-            if layer.mapping == REFERENCE_COLUMN:
-                signal = current[b, j] - current[b, layer.columns]
-            else:
-                signal = current[b, 2 * j] - current[b, 2 * j + 1]
-            out[b, j] = _sense(signal, scales[b], layer.forward)
+            out[b, j] = _sense(column_signal(layer, current, b, j), scales[b], layer.forward)
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
 def backward(layer, errors, out, voltage, current, scales, g, samples) -> None:  # noqa: ANN001
     """Errors of inputs (S, R) from errors of outputs (S, C), through the transposed array; `out` is also scratch."""
     _drive(out, errors, samples, layer.columns, scales, layer.backward)
-    for b in range(samples):
-        for j in range(layer.columns):
-            if layer.mapping == REFERENCE_COLUMN:
-                voltage[b, j] = out[b, j]
-            else:
-                voltage[b, 2 * j] = out[b, j]
-                voltage[b, 2 * j + 1] = -out[b, j]
-        if layer.mapping == REFERENCE_COLUMN:
-            voltage[b, layer.columns] = f32(0)
+    onto_bit_lines(layer, voltage, out, samples)
     read_columns(current, voltage, g, samples, layer.height, layer.width)
     for b in range(samples):
         for i in range(layer.rows):
-            signal = current[b, i]
-            if layer.mapping == REFERENCE_COLUMN:
-                signal -= current[b, layer.rows]
-            out[b, i] = _sense(signal, scales[b], layer.backward)
+            out[b, i] = _sense(row_signal(layer, current, b, i), scales[b], layer.backward)
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
@@ -285,7 +301,7 @@ def compile_sgd(kernels: Kernels) -> Callable[..., tuple[float, int]]:
 
     @numba.njit(cache=True, error_model="numpy", nogil=True)
     def train(inputs, labels, batch, layers, keys, loss, margin, step, cells, scratch, tally):  # noqa: ANN001, ANN202, PLR0913
-        fingerprint  # noqa: B018  (part of the cache key)
+        _ = fingerprint  # part of the cache key
         conductances, parameters, counters = cells
         registers, wanted, derivatives, row_trains, column_trains, work, scales = scratch
         voltage, current, sums = work

@@ -16,7 +16,14 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
-from ..fused_sgd.cpu import REFERENCE_COLUMN, read_columns, read_rows
+from ..fused_sgd.cpu import (
+    REFERENCE_COLUMN,
+    column_signal,
+    onto_bit_lines,
+    read_columns,
+    read_rows,
+    row_signal,
+)
 from ..pulse_update.cpu import Kernels
 from ..random.cpu import fill_uniform
 
@@ -78,32 +85,17 @@ def _weighted_sums(layer, registers, sums, current, g, samples):  # noqa: ANN001
     read_rows(current, registers, g, samples, layer.rows, layer.width)
     for b in range(samples):
         for j in range(layer.columns):
-            if layer.mapping == REFERENCE_COLUMN:
-                signal = current[b, j] - current[b, layer.columns]
-            else:
-                signal = current[b, 2 * j] - current[b, 2 * j + 1]
-            sums[b, j] = signal * f32(layer.gain)
+            sums[b, j] = column_signal(layer, current, b, j) * f32(layer.gain)
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
 def _errors_of_inputs(layer, wanted, out, gate, voltage, current, g, samples):  # noqa: ANN001, ANN202
     """Ternary errors of the neurons before a layer, through the transposed array, its comparators and their gates."""
-    for b in range(samples):
-        for j in range(layer.columns):
-            if layer.mapping == REFERENCE_COLUMN:
-                voltage[b, j] = wanted[b, j]
-            else:
-                voltage[b, 2 * j] = wanted[b, j]
-                voltage[b, 2 * j + 1] = -wanted[b, j]
-        if layer.mapping == REFERENCE_COLUMN:
-            voltage[b, layer.columns] = f32(0)
+    onto_bit_lines(layer, voltage, wanted, samples)
     read_columns(current, voltage, g, samples, layer.height, layer.width)
     for b in range(samples):
         for i in range(layer.rows - layer.bias):
-            signal = current[b, i]
-            if layer.mapping == REFERENCE_COLUMN:
-                signal -= current[b, layer.rows]
-            error = signal * f32(layer.gain)
+            error = row_signal(layer, current, b, i) * f32(layer.gain)
             sign = f32(1) if error > 0 else f32(-1)
             out[b, i] = sign * gate[b, i] if abs(error) > layer.dead_zone else f32(0)
 
@@ -161,7 +153,7 @@ def compile_sign(kernels: Kernels) -> Callable[..., tuple[float, int]]:
 
     @numba.njit(cache=True, error_model="numpy", nogil=True)
     def train(inputs, labels, batch, layers, keys, margin, cells, memory, scratch, tally):  # noqa: ANN001, ANN202, PLR0913
-        fingerprint  # noqa: B018  (part of the cache key)
+        _ = fingerprint  # part of the cache key
         conductances, parameters, counters = cells
         registers, wanted, gates, plans, work, lot = scratch
         voltage, current, sums = work
