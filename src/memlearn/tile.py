@@ -29,9 +29,9 @@ class Port(Component):
 
 
 class Periphery(Component):
-    """The two directions of a tile; errors are small, so the backward port scales each error vector to its maximum."""
+    """The two directions of a tile; by default each vector is scaled to its maximum before it is converted."""
 
-    forward: Port = setting(Port(), doc="word lines driven, bit lines sensed")
+    forward: Port = setting(Port(drive=DAC(scaling="max")), doc="word lines driven, bit lines sensed")
     backward: Port = setting(Port(drive=DAC(scaling="max")), doc="bit lines driven, word lines sensed")
 
 

@@ -125,3 +125,15 @@ def test_soft_bounds_break_sgd_however_many_their_states(digits):
     linear = learn(SGD, ConstantStep(states=1200), digits).accuracy
     soft = learn(SGD, SoftBounds(states=1200), digits).accuracy
     assert linear > 0.9 and soft < linear - 0.2
+
+
+def test_relu_learns_with_the_default_converters(digits: Data):
+    """Activations beyond 1 must not be cut: by default each vector is scaled to its maximum before the DAC."""
+    array = Array(device=ConstantStep(states=1200))
+    model = nn.Sequential(Linear(64, 32, array=array, seed=0), nn.ReLU(), Linear(32, 10, array=array, seed=1))
+    rule, loss = sgd(model, learning_rate=0.05), nn.CrossEntropyLoss()
+    for _ in range(6):
+        train_images(model, rule, loss, digits.train.inputs, digits.train.labels, 4)
+    with torch.no_grad():
+        right = (model(digits.test.inputs).argmax(1) == digits.test.labels).float().mean()
+    assert float(right) > 0.88

@@ -307,7 +307,10 @@ class TestTernaryMarginLoss:
     def test_comparisons_are_counted(self):
         loss, ledger = TernaryMarginLoss(), Ledger()
         attach_ledger(nn.Sequential(layer(), loss), ledger)
-        loss(numbers(5, 4), torch.zeros(5, dtype=torch.int64))
+        labels = torch.zeros(5, dtype=torch.int64)
+        loss(numbers(5, 4), labels)
+        assert ledger.total(Event.COMPARISON) == 0, "no error is decided where none is asked for"
+        loss(numbers(5, 4).requires_grad_(), labels)
         assert ledger.total(Event.COMPARISON, during=Pass.BACKWARD) == 2 * 5 * 4
 
     @pytest.mark.parametrize("margin", [-1.0, float("nan")])

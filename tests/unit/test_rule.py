@@ -8,6 +8,7 @@ from torch import nn
 
 import memlearn.learning as learning
 from memlearn.core.errors import InputError
+from memlearn.core.random import Stream
 from memlearn.core.types import Factors
 from memlearn.devices import ConstantStep
 from memlearn.learning import Memory, Parts, Rule
@@ -16,7 +17,7 @@ from memlearn.learning.credit import Backprop, SignBackprop
 from memlearn.learning.loop import Totals, train_batch, train_images
 from memlearn.learning.plain import PlainSGD
 from memlearn.nn import Linear, TernaryMarginLoss
-from memlearn.periphery import DAC, BinaryStep, ReLU, Sigmoid, StochasticBinaryDriver
+from memlearn.periphery import DAC, Address, BinaryStep, ReLU, Sigmoid, StochasticBinaryDriver
 from memlearn.programming import DeterministicTrains, Sign, StochasticTrains, Threshold
 from memlearn.tile import Periphery, Port
 from tests.learners import CONVERTERS, SIGNS, Setup, array, images, network, numbers, same, sign_network
@@ -295,3 +296,31 @@ class TestState:
     def test_rules_without_memory_keep_only_their_steps(self):
         rule = learning.manhattan(network())
         assert set(rule.state()) == {"steps"} and int(rule.state()["steps"]) == 0
+
+
+class TestWhatCanNeverWork:
+    """Settings under which nothing would ever be written are refused at once, not after a night."""
+
+    @pytest.mark.parametrize(("bits", "threshold"), [(3, 4.0), (8, 128.0)])
+    def test_a_threshold_beyond_the_counter(self, bits: int, threshold: float):
+        model = sign_network()
+        with pytest.raises(InputError, match="nothing would fire"):
+            learning.sign_backprop(model, threshold=threshold, accumulator=PersistentCounter(bits=bits))
+
+    def test_a_schedule_that_leaves_the_counter(self):
+        model = sign_network()
+        rule = learning.sign_backprop(model, threshold=8.0, accumulator=PersistentCounter(bits=5))
+        rule.rate = 0.6
+        with pytest.raises(InputError, match="nothing would fire"):
+            rule.rate = 0.5
+        assert rule.rate == 0.6
+        with pytest.raises(InputError, match="rate"):
+            rule.rate = 0.0
+
+
+def test_an_update_clips_as_the_read_does():
+    fixed, scaled = DAC(input_range=1.0), DAC(scaling="max")
+    at = Address(Stream.root(0), 0)
+    values = torch.tensor([[0.5, 3.0, -2.0]])
+    assert fixed.encode(values, at).tolist() == [[0.5, 1.0, -1.0]]
+    assert torch.equal(scaled.encode(values, at), values)

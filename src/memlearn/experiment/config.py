@@ -78,7 +78,9 @@ class Experiment(Component):
         if not self.name.strip():
             raise InputError("name", self.name, "must not be empty", "It names the run in tables and reports.")
         if not isinstance(self.rule, FloatReference):
-            self.rule.parts().credit.check(self.array)
+            parts, training = self.rule.parts(), self.training
+            parts.credit.check(self.array)
+            parts.accumulator.check(parts.writer.quantum(training.rate_decay ** (training.epochs - 1)))
 
     @property
     def array(self) -> Array:

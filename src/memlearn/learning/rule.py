@@ -52,9 +52,6 @@ class Rule:
     Arguments:
         model: a module with in-memory layers; `loss.backward()` leaves their factors, `step()` writes them.
         parts: credit, accumulator and writer.
-
-    Attributes:
-        rate: what a schedule sets: it multiplies the learning rate of trains and divides the threshold of counters.
     """
 
     def __init__(self, model: nn.Module, parts: Parts) -> None:
@@ -70,6 +67,18 @@ class Rule:
             self.credit.check(layer.tile.array)
             layer.credit = self.credit
             self.memory[name] = self.accumulator.init(layer.tile.inputs, layer.tile.outputs)
+
+    @property
+    def rate(self) -> float:
+        """What a schedule sets: it multiplies the learning rate of trains and divides the threshold of counters."""
+        return self._rate
+
+    @rate.setter
+    def rate(self, rate: float) -> None:
+        if not rate > 0:
+            raise InputError("rate", rate, "must be positive")
+        self.accumulator.check(self.writer.quantum(rate))
+        self._rate = rate
 
     def step(self) -> Tally:
         """Write what the factors since the last step ask for; every layer plans with the weights as they were read.
@@ -111,7 +120,9 @@ class Rule:
     def digital_memory(self, batch: int) -> Memory:
         """Bits per weight and per neuron beside the arrays, for a batch of that many samples."""
         switched = not any(isinstance(n.tile.array.periphery.forward.drive, DAC) for n in self.layers.values())
-        per_neuron = [self._neuron_bits(n.circuit) for n in self._neurons()] or [0]
+        # Activations of torch are digital; their derivative follows from the stored output.
+        circuits = [n.circuit for n in self._neurons()] or [None] * (len(self.layers) > 1)
+        per_neuron = [self._neuron_bits(circuit) for circuit in circuits] or [0]
         ternary = self.credit.ternary and switched
         return Memory(self.accumulator.bits_per_weight(batch, ternary), max(per_neuron))
 
@@ -121,10 +132,10 @@ class Rule:
     def _neurons(self) -> list[Neuron]:
         return [module for module in self.model.modules() if isinstance(module, Neuron)]
 
-    def _neuron_bits(self, circuit: AbstractNeuron) -> int:
+    def _neuron_bits(self, circuit: AbstractNeuron | None) -> int:
         """Stored output + derivative + error; a number takes the bits of the converter that it passes next."""
         periphery = next(iter(self.layers.values())).tile.array.periphery
         drive, sense = periphery.forward.drive, periphery.backward.sense
-        output = 1 if circuit.binary else (drive.bits or 32) if isinstance(drive, DAC) else 32
+        output = 1 if circuit is not None and circuit.binary else (drive.bits or 32) if isinstance(drive, DAC) else 32
         error = 2 if isinstance(sense, TernaryComparator) else (sense.bits or 32) if isinstance(sense, ADC) else 32
-        return output + circuit.derivative_bits + error
+        return output + (0 if circuit is None else circuit.derivative_bits) + error

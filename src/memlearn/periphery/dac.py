@@ -38,6 +38,10 @@ class DAC(AbstractDriver):
     )
     sharing: int = quantity(1, unit="1", ge=1, doc="lines that take turns at one converter")
 
+    def encode(self, values: Tensor, at: Address) -> Tensor:
+        """What the register holds: clipped where the converter's range is fixed, so that updates clip as reads do."""
+        return values if self.scaling == "max" else values.clamp(-self.input_range, self.input_range)
+
     def drive(self, values: Tensor, read_voltage: float, at: Address) -> Driven:
         """Scale, clip, quantise, then the errors of the circuit."""
         scale = None

@@ -29,6 +29,10 @@ class AbstractAccumulator(Component):
         """Take what has been fired out of the memory: `quantum` per pulse."""
         return None
 
+    def check(self, quantum: float) -> None:
+        """Raise InputError where what one pulse takes (`quantum`) can never gather here."""
+        return None
+
     @abstractmethod
     def bits_per_weight(self, batch: int, ternary: bool) -> int:
         """Digital memory that the hardware needs per weight.

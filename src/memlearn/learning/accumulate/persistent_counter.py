@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ...core.component import quantity
+from ...core.errors import InputError
 from ...core.types import Counts, Factors
 from .base import AbstractAccumulator
 
@@ -43,6 +44,16 @@ class PersistentCounter(AbstractAccumulator):
         """Subtract what fired."""
         assert memory is not None
         memory.sub_(plan.pulses, alpha=quantum)
+
+    def check(self, quantum: float) -> None:
+        """The threshold must be a count that the counter reaches."""
+        if quantum > self.end:
+            raise InputError(
+                "accumulator.bits",
+                self.bits,
+                f"such a counter ends at {self.end}, below the threshold of {quantum:g}: nothing would fire",
+                "Give it more bits, lower the threshold, or let a schedule decay less.",
+            )
 
     def bits_per_weight(self, batch: int, ternary: bool) -> int:
         """The counter."""

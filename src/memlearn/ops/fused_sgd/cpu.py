@@ -196,6 +196,19 @@ def _sense(signal, scale, port):  # noqa: ANN001, ANN202
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
+def encode_registers(layer, registers, samples) -> None:  # noqa: ANN001
+    """Clip what the word lines' registers hold where their converters have a fixed range; the bias line carries 1."""
+    if layer.bias:
+        registers[:samples, layer.rows - 1] = 1
+    if layer.forward.scaled:
+        return
+    full = f32(layer.forward.drive_range)
+    for b in range(samples):
+        for i in range(layer.rows):
+            registers[b, i] = min(max(registers[b, i], -full), full)
+
+
+@numba.njit(cache=True, error_model="numpy", nogil=True)
 def forward(layer, values, out, voltage, current, scales, g, samples) -> None:  # noqa: ANN001
     """Weighted sums (S, C) of register values (S, R)."""
     _drive(voltage, values, samples, layer.rows, scales, layer.forward)
@@ -312,8 +325,7 @@ def compile_sgd(kernels: Kernels) -> Callable[..., tuple[float, int]]:
             registers[0][:samples, :features] = inputs[start : start + samples]
             for n in range(depth):
                 layer = layers[n]
-                if layer.bias:
-                    registers[n][:samples, layer.rows - 1] = 1
+                encode_registers(layer, registers[n], samples)
                 forward(layer, registers[n], sums, voltage, current, scales, conductances[n], samples)
                 if n + 1 < depth:
                     fire_neurons(layer, sums, registers[n + 1], derivatives[n], samples)
