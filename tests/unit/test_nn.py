@@ -431,3 +431,9 @@ class TestLedger:
 def test_exact_ports_are_exact():
     # What the other tests rest on.
     assert EXACT == Periphery(forward=EXACT_PORT, backward=EXACT_PORT) and memlearn.nn.Linear is Linear
+
+
+def test_an_error_that_is_no_number_is_refused():
+    outputs = layer()(numbers(5, layer().in_features))
+    with pytest.raises(InputError, match="gradient.*finite"):
+        (outputs * float("nan")).sum().backward()

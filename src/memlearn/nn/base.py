@@ -52,7 +52,14 @@ class ArrayLayer(nn.Module):
             rows: (samples, word lines), as they were driven forward.
             gradient: (samples, outputs), derivative of the loss.
             want_input: whether a gradient for `rows` is asked for.
+
+        Raises:
+            InputError: the gradient is not finite; comparisons with NaN would write nothing, without a word.
         """
+        if not bool(torch.isfinite(gradient).all()):
+            raise InputError(
+                "gradient", "a tensor with NaN or infinity", "must be finite", "Look at the loss and the learning rate."
+            )
         wanted = -gradient
         if self.credit is not None:
             wanted = self.credit.signal(wanted)
