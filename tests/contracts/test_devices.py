@@ -15,13 +15,14 @@ from torch import Tensor
 from memlearn.core.errors import InputError
 from memlearn.core.random import Stream
 from memlearn.core.types import Counts, PulsePlan, Trains
-from memlearn.devices import MEMBERS, AbstractDevice, ConstantStep, DeviceState, SoftBounds
+from memlearn.devices import MEMBERS, AbstractDevice, ConstantStep, DeviceState, LinearStep, SoftBounds
 from memlearn.devices.effects import CycleToCycle, DeviceToDevice, ReadNoise, StuckCells
 
 CASES = [
     ConstantStep(),
     SoftBounds(),
     SoftBounds(mix_up=0.3, mix_down=0.8, asymmetry=-0.2),
+    LinearStep(slope_up=0.4, slope_down=-0.5, asymmetry=0.1),
 ]
 
 SHAPE = (2, 3, 5, 7)

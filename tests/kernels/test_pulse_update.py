@@ -273,7 +273,8 @@ def test_fingerprint_changes_with_the_code_of_a_law():
     assert repr(_code(written())) == repr(_code(written()))
     other = [written(size="2"), written(factor="2"), written(size_name="np.float32(1)")]
     assert len({repr(_code(step)) for step in (written(), *other)}) == 4
-    assert len({repr(_code(member.kernels.step)) for member in MEMBERS.values()}) == len(MEMBERS)
+    steps = {member.kernels.step for member in MEMBERS.values()}  # laws may share one
+    assert len({repr(_code(step)) for step in steps}) == len(steps)
 
 
 def test_an_edited_law_does_not_run_its_old_kernel(tmp_path, monkeypatch):
