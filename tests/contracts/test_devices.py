@@ -15,7 +15,7 @@ from torch import Tensor
 from memlearn.core.errors import InputError
 from memlearn.core.random import Stream
 from memlearn.core.types import Counts, PulsePlan, Trains
-from memlearn.devices import MEMBERS, AbstractDevice, ConstantStep, DeviceState, LinearStep, SoftBounds
+from memlearn.devices import MEMBERS, AbstractDevice, ConstantStep, DeviceState, LinearStep, PowerStep, SoftBounds
 from memlearn.devices.effects import CycleToCycle, DeviceToDevice, ReadNoise, StuckCells
 
 CASES = [
@@ -23,6 +23,7 @@ CASES = [
     SoftBounds(),
     SoftBounds(mix_up=0.3, mix_down=0.8, asymmetry=-0.2),
     LinearStep(slope_up=0.4, slope_down=-0.5, asymmetry=0.1),
+    PowerStep(exponent_up=2.0, exponent_down=0.5),
 ]
 
 SHAPE = (2, 3, 5, 7)

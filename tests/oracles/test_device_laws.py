@@ -13,7 +13,7 @@ import torch
 
 from memlearn.core.random import Stream
 from memlearn.core.types import Counts
-from memlearn.devices import AbstractDevice, LinearStep
+from memlearn.devices import AbstractDevice, LinearStep, PowerStep
 from memlearn.devices.effects import DeviceToDevice
 
 STREAM = Stream.root(4)
@@ -74,3 +74,34 @@ def test_a_linear_step_is_never_negative():
     cells = Cells(LinearStep(states=100, slope_up=-4.0, slope_down=0.0))
     below = cells.pulse(-40)
     assert (below < -0.25 * cells.below).all() and np.array_equal(cells.pulse(50), below)
+
+
+@pytest.mark.parametrize("n", PULSES)
+@pytest.mark.parametrize("exponents", [(0.0, 1.0), (0.5, 2.0), (3.0, 1.7)])
+def test_power_step_against_a_walk_as_published(n, exponents):
+    # Section 2.6: D' ((b+ - w) / (b+ - b-)) ** exponent, with the D' that gives the step D at mid-range.
+    cells = Cells(PowerStep(states=300, exponent_up=exponents[0], exponent_down=exponents[1], **SPREAD))
+    width, w = cells.above + cells.below, np.zeros(SHAPE)
+    up = cells.up * (width / cells.above) ** exponents[0]
+    down = cells.down * (width / cells.below) ** exponents[1]
+    for _ in range(n):
+        w = np.minimum(w + up * ((cells.above - w) / width) ** exponents[0], cells.above)
+    assert cells.close(cells.pulse(n), w)
+    for _ in range(n):
+        w = np.maximum(w - down * ((w + cells.below) / width) ** exponents[1], -cells.below)
+    assert cells.close(cells.pulse(-n), w)
+
+
+@pytest.mark.parametrize("n", PULSES)
+def test_power_step_one_is_a_soft_bound(n):
+    cells = Cells(PowerStep(states=50, **SPREAD))
+    top = affine(np.zeros(SHAPE), cells.up, 1.0, cells.above, n)
+    assert cells.close(cells.pulse(n), top)
+    assert cells.close(cells.pulse(-n), -affine(-top, cells.down, 1.0, cells.below, n))
+
+
+def test_the_published_power_step_is_two_to_the_exponent_larger():
+    # Equal bounds: D' = 2 ** exponent D. One pulse from mid-range moves D' / 2 ** exponent.
+    cells = Cells(PowerStep(states=50, exponent_up=3.0))
+    published = 8 * cells.law.mean_step
+    assert cells.close(cells.pulse(1), np.full(SHAPE, published * 0.5**3), 1e-12)

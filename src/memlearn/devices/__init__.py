@@ -6,6 +6,7 @@ from .base import Backend as Backend
 from .base import DeviceState as DeviceState
 from .constant import ConstantStep as ConstantStep
 from .linear_step import LinearStep as LinearStep
+from .power_step import PowerStep as PowerStep
 from .soft_bounds import SoftBounds as SoftBounds
 
 MEMBERS = members(globals(), AbstractDevice)

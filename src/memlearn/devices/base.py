@@ -123,7 +123,8 @@ class AbstractDevice(Component):
             state: the cells.
             plan: `Counts` with the shape of the cells, or `Trains` over their lines.
             stream, event: address of the cycle-to-cycle noise.
-            backend: "cpu" for the compiled kernel, "reference" for plain NumPy; they agree bit for bit.
+            backend: "cpu" for the compiled kernel, "reference" for plain NumPy; they agree bit for bit, laws with
+                powers or exponentials to rounding.
             threads: for the compiled kernel; the result does not depend on it.
 
         Raises:
