@@ -171,7 +171,7 @@ def list_command(
         for kind, cls in members.items() if family in (None, name) else ():
             table.add_row(name, kind, Text(_first_line(cls)))
     for file in _experiments() if family in (None, EXPERIMENTS) else ():
-        table.add_row(EXPERIMENTS, str(file), Text(_about(file)))
+        table.add_row(EXPERIMENTS, file.name, Text(_about(file)))
     Console().print(table)
 
 
