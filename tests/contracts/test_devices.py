@@ -15,7 +15,16 @@ from torch import Tensor
 from memlearn.core.errors import InputError
 from memlearn.core.random import Stream
 from memlearn.core.types import Counts, PulsePlan, Trains
-from memlearn.devices import MEMBERS, AbstractDevice, ConstantStep, DeviceState, LinearStep, PowerStep, SoftBounds
+from memlearn.devices import (
+    MEMBERS,
+    AbstractDevice,
+    ConstantStep,
+    DeviceState,
+    ExponentialStep,
+    LinearStep,
+    PowerStep,
+    SoftBounds,
+)
 from memlearn.devices.effects import CycleToCycle, DeviceToDevice, ReadNoise, StuckCells
 
 CASES = [
@@ -24,6 +33,7 @@ CASES = [
     SoftBounds(mix_up=0.3, mix_down=0.8, asymmetry=-0.2),
     LinearStep(slope_up=0.4, slope_down=-0.5, asymmetry=0.1),
     PowerStep(exponent_up=2.0, exponent_down=0.5),
+    ExponentialStep(),
 ]
 
 SHAPE = (2, 3, 5, 7)
@@ -83,6 +93,11 @@ def mean_step(law: AbstractDevice, state: DeviceState, up: bool) -> Tensor:
     return torch.from_numpy(step.copy())
 
 
+def middle_step(law: AbstractDevice, up: bool) -> float:
+    """The law's mean change at mid-range, S, as its settings say."""
+    return law.range / law.states * (1 + (law.asymmetry if up else -law.asymmetry)) * law.middle_factor(up)
+
+
 def placed(law: AbstractDevice, where: str) -> DeviceState:
     """Many equal cells, in double precision, at mid-range or at a bound."""
     state = law.init(MANY, ROOT, torch.float64)
@@ -119,9 +134,9 @@ class TestState:
         for column, bound in ((0, law.g_min), (1, law.g_max)):
             exact = torch.full(SHAPE, bound, dtype=torch.float64)
             assert torch.allclose(state.parameters[..., column], exact, rtol=1e-14, atol=0)
-        steps = mean_step(law, state, True), mean_step(law, state, False)
-        for step, factor in zip(steps, (1 + law.asymmetry, 1 - law.asymmetry), strict=True):
-            assert torch.allclose(step, torch.full_like(step, factor * law.range / law.states), rtol=1e-12, atol=0)
+        for up in (True, False):
+            step = mean_step(law, state, up)
+            assert torch.allclose(step, torch.full_like(step, middle_step(law, up)), rtol=1e-12, atol=0)
 
     def test_equal_streams_make_equal_cells(self, imperfect):
         assert equal(imperfect.init(SHAPE, ROOT), imperfect.init(SHAPE, Stream.root(17)))
@@ -305,8 +320,7 @@ class TestDeviceToDevice:
         spread = law.replace(device_to_device=DeviceToDevice(step=0.2))
         state = spread.init(MANY, ROOT, torch.float64)
         for up in (True, False):
-            mean = law.mean_step * (1 + (law.asymmetry if up else -law.asymmetry))
-            step = mean_step(spread, state, up) / mean
+            step = mean_step(spread, state, up) / middle_step(law, up)
             assert relative_error(step.mean(), 1) < 0.01 and relative_error(step.std(), 0.2) < 0.015
             assert stats.kstest(((step - 1) / 0.2).flatten().numpy(), "norm").pvalue > 1e-3
 
@@ -317,7 +331,7 @@ class TestDeviceToDevice:
 
     def test_step_is_log_normal(self, law):
         spread = law.replace(device_to_device=DeviceToDevice(step=0.78, distribution="log_normal"))
-        step = mean_step(spread, spread.init(MANY, ROOT, torch.float64), True) / (law.mean_step * (1 + law.asymmetry))
+        step = mean_step(spread, spread.init(MANY, ROOT, torch.float64), True) / middle_step(law, True)
         logarithm = step.log()
         assert abs(logarithm.mean()) < 0.01 and relative_error(logarithm.std(), 0.78) < 0.015
         assert abs(stats.skew(logarithm.flatten().numpy())) < 0.03 and (step > 0).all()
@@ -331,7 +345,7 @@ class TestDeviceToDevice:
         other = state.parameters[..., 1 - column]
         assert (other == other[0, 0, 0, 0]).all()
         # Bounds move, the step at mid-range does not.
-        assert relative_error(mean_step(spread, state, True).max(), spread.mean_step * (1 + law.asymmetry)) < 1e-12
+        assert relative_error(mean_step(spread, state, True).max(), middle_step(spread, True)) < 1e-12
 
     def test_conductance_has_no_negative_bound(self, law):
         spread = law.replace(device_to_device=DeviceToDevice(lower_bound=1.0))
@@ -340,7 +354,7 @@ class TestDeviceToDevice:
     def test_balance_spreads_the_ratio_of_up_to_down(self, law):
         spread = law.replace(device_to_device=DeviceToDevice(balance=0.1))
         state = spread.init(MANY, ROOT, torch.float64)
-        up, down = (mean_step(spread, state, direction) / law.mean_step for direction in (True, False))
+        up, down = (mean_step(spread, state, u) / law.mean_step / law.middle_factor(u) for u in (True, False))
         assert torch.allclose(up + down, torch.full_like(up, 2.0))
         shift = 0.5 * (up - down) - law.asymmetry
         assert abs(shift.mean()) < 1e-3 and relative_error(shift.std(), 0.05) < 0.015
@@ -349,7 +363,7 @@ class TestDeviceToDevice:
         both = DeviceToDevice(step=0.1, upper_bound=0.1, lower_bound=0.1, balance=0.1)
         spread = law.replace(g_min=50e-6, g_max=60e-6, device_to_device=both)
         state = spread.init(MANY, ROOT, torch.float64)
-        up, down = mean_step(spread, state, True), mean_step(spread, state, False)
+        up, down = (mean_step(spread, state, u) / law.middle_factor(u) for u in (True, False))
         size, ratio = up + down, (up - down) / (up + down)
         rows = torch.stack([size, ratio, state.parameters[..., 0], state.parameters[..., 1]]).reshape(4, -1)
         assert (torch.corrcoef(rows) - torch.eye(4)).abs().max() < 5 / math.sqrt(math.prod(MANY))

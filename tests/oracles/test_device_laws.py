@@ -13,7 +13,7 @@ import torch
 
 from memlearn.core.random import Stream
 from memlearn.core.types import Counts
-from memlearn.devices import AbstractDevice, LinearStep, PowerStep
+from memlearn.devices import AbstractDevice, ExponentialStep, LinearStep, PowerStep
 from memlearn.devices.effects import DeviceToDevice
 
 STREAM = Stream.root(4)
@@ -105,3 +105,60 @@ def test_the_published_power_step_is_two_to_the_exponent_larger():
     cells = Cells(PowerStep(states=50, exponent_up=3.0))
     published = 8 * cells.law.mean_step
     assert cells.close(cells.pulse(1), np.full(SHAPE, published * 0.5**3), 1e-12)
+
+
+RERAM = {"A_up": -1.18445, "A_down": -0.081404, "gamma_up": 5.0, "gamma_down": 5.0, "a": -0.5, "b": -0.5}
+PCM = {"A_up": -27.235, "A_down": -2.235, "gamma_up": 2.5, "gamma_down": 2.5, "a": -1.0, "b": 0.0}
+CMOS = {"A_up": 0.3, "A_down": 0.2, "gamma_up": 2.0, "gamma_down": 3.0, "a": 0.4, "b": 0.2}
+
+
+@pytest.mark.parametrize("n", PULSES)
+@pytest.mark.parametrize("fit", [RERAM, PCM, CMOS], ids=["reram", "pcm", "cmos"])
+def test_exponential_step_against_a_walk_as_published(n, fit):
+    cells = Cells(ExponentialStep(states=2000, asymmetry=0.1, **fit, **SPREAD))
+    width, w = cells.above + cells.below, np.zeros(SHAPE)
+    for _ in range(n):
+        z = 2 * fit["a"] * w / width + fit["b"]
+        w = w + cells.up * np.maximum(0, 1 - fit["A_up"] * np.exp(fit["gamma_up"] * z))
+        w = np.clip(w, -cells.below, cells.above)
+    assert cells.close(cells.pulse(n), w)
+    for _ in range(n):
+        z = 2 * fit["a"] * w / width + fit["b"]
+        w = w - cells.down * np.maximum(0, 1 - fit["A_down"] * np.exp(-fit["gamma_down"] * z))
+        w = np.clip(w, -cells.below, cells.above)
+    assert cells.close(cells.pulse(-n), w)
+
+
+@pytest.mark.parametrize("n", PULSES)
+def test_exponential_step_in_closed_form(n):
+    # dw = D (1 + exp(-c w)) summed by hand: with v = exp(c w), v' = v exp(c D (1 + 1/v)); small steps follow
+    # w + ln(1 + exp(-c w)) / c, that is ln(v + 1) = ln 2 + c D t, to first order in D.
+    law = ExponentialStep(states=100_000, A_up=-1.0, A_down=0.0, gamma_up=2.0, a=-0.5, b=0.0, g_min=0.0, g_max=2e-5)
+    cells, rate = Cells(law), 2.0 / law.range
+    exact = np.log(2 * np.exp(rate * law.mean_step * n) - 1) / rate
+    assert cells.close(cells.pulse(n), np.full(SHAPE, exact), 1e-5)
+
+
+def test_published_brackets_and_symmetric_point_of_the_reram_fit():
+    # Section 2.5: up step 2.18 D at w = -1 and 1.01 D at +1, down 1.08 and 13.1, symmetric point -0.2172 of 1. The
+    # published ratio of down to up steps is 1 - 0.259359.
+    ratio = 1 - 0.259359
+    law = ExponentialStep(states=1481, asymmetry=(1 - ratio) / (1 + ratio), **RERAM)
+    half, scale = 0.5 * law.range, law.mean_step * (1 + law.asymmetry)
+    columns = [column.numpy() for column in law.init((1,), STREAM, torch.float64).parameters.unbind(-1)]
+
+    def response(w: float, up: bool) -> float:
+        step = law.kernels.step(np.array([law.middle + w * half]), columns, up)
+        return float(step[0]) / scale / (1 if up else ratio)
+
+    found = [response(w, up) for up in (True, False) for w in (-1, 1)]
+    assert found == pytest.approx([2.18, 1.01, 1.08, 13.1], rel=5e-3)
+    assert response(-0.2172, True) == pytest.approx(ratio * response(-0.2172, False), rel=1e-4)
+    assert law.middle_factor(True) == pytest.approx(response(0, True), rel=1e-12)
+    assert law.middle_factor(False) == pytest.approx(response(0, False), rel=1e-12)
+
+
+def test_a_bracket_below_zero_is_no_step():
+    law = ExponentialStep(A_up=1.5, gamma_up=1.0, A_down=0.0, a=-1.0, b=0.0)
+    cells = Cells(law)
+    assert law.middle_factor(True) == 0.0 and not cells.pulse(100).any() and (cells.pulse(-1) < 0).all()

@@ -5,6 +5,7 @@ from .base import AbstractDevice as AbstractDevice
 from .base import Backend as Backend
 from .base import DeviceState as DeviceState
 from .constant import ConstantStep as ConstantStep
+from .exponential_step import ExponentialStep as ExponentialStep
 from .linear_step import LinearStep as LinearStep
 from .power_step import PowerStep as PowerStep
 from .soft_bounds import SoftBounds as SoftBounds

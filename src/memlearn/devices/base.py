@@ -69,8 +69,12 @@ class AbstractDevice(Component):
 
     @property
     def mean_step(self) -> float:
-        """Mean change of one pulse at mid-range, S."""
+        """Mean change of one pulse at mid-range, S; times `middle_factor` in the few laws that have one."""
         return self.range / self.states
+
+    def middle_factor(self, up: bool) -> float:
+        """Step at mid-range over `mean_step`: 1, but in laws whose published step size is not the step at mid-range."""
+        return 1.0
 
     @abstractmethod
     def columns(self, up: Tensor, down: Tensor, lower: Tensor, upper: Tensor) -> list[Tensor]:
