@@ -20,6 +20,7 @@ import numba
 import numpy as np
 from numba.extending import register_jitable
 
+from ..guard import Guarded, tagged
 from ..pulse_trains.cpu import encode, fire, peak
 from ..pulse_update.cpu import Kernels
 from ..random.cpu import subkey
@@ -312,7 +313,9 @@ def compile_sgd(kernels: Kernels) -> Callable[..., tuple[float, int]]:
     """
     trains_body, fingerprint = kernels.trains_body, kernels.fingerprint
 
+    @Guarded
     @numba.njit(cache=True, error_model="numpy", nogil=True)
+    @tagged(fingerprint)
     def train(inputs, labels, batch, layers, keys, loss, margin, step, cells, scratch, tally):  # noqa: ANN001, ANN202, PLR0913
         _ = fingerprint  # part of the cache key
         conductances, parameters, counters = cells

@@ -24,6 +24,7 @@ from ..fused_sgd.cpu import (
     read_rows,
     row_signal,
 )
+from ..guard import Guarded, tagged
 from ..pulse_update.cpu import Kernels
 from ..random.cpu import fill_uniform
 
@@ -151,7 +152,9 @@ def compile_sign(kernels: Kernels) -> Callable[..., tuple[float, int]]:
     """
     counts_body, fingerprint = kernels.counts_body, kernels.fingerprint
 
+    @Guarded
     @numba.njit(cache=True, error_model="numpy", nogil=True)
+    @tagged(fingerprint)
     def train(inputs, labels, batch, layers, keys, margin, cells, memory, scratch, tally):  # noqa: ANN001, ANN202, PLR0913
         _ = fingerprint  # part of the cache key
         conductances, parameters, counters = cells

@@ -8,6 +8,7 @@ import numba
 import numpy as np
 from numba.extending import register_jitable
 
+from ..guard import Guarded
 from ..random.cpu import subkey, threefry
 
 u32 = np.uint32
@@ -72,6 +73,7 @@ def peak(values: Any) -> float:
     return largest
 
 
+@Guarded
 @numba.njit(cache=True, error_model="numpy", nogil=True)
 def stochastic(row_trains, column_trains, rows, columns, rate, max_slots, managed, row_key, column_key, event) -> int:  # noqa: ANN001, PLR0913
     """Trains of a batch.

@@ -16,6 +16,7 @@ import numba
 import numpy as np
 from numba.extending import register_jitable
 
+from ..guard import Guarded, tagged
 from ..random.cpu import normal, radius, subkey, threefry, turn
 from . import reference
 from .reference import Step, Tally
@@ -60,17 +61,20 @@ def compile_step(step: Step) -> Kernels:
         step: a module-level function `step(g, p, up)` in arithmetic that NumPy and Numba share.
     """
     step = register_jitable(step)
-    # Numba keys its disk cache on this file; the law's own code must be part of the key too, or an edited law would
-    # silently run its old kernel.
-    fingerprint = hashlib.blake2b(repr(_code(step)).encode()).hexdigest()
+    # Numba keys its disk cache on this file; the code of the law and of the random numbers must be part of the key too,
+    # or after an edit there the old kernel would run on.
+    parts = repr([_code(part) for part in (step, normal, subkey)])
+    fingerprint = hashlib.blake2b(parts.encode(), digest_size=8).hexdigest()
 
     @register_jitable
+    @tagged(fingerprint)
     def pulse(g: Any, p: Any, up: bool, factor: Any) -> Any:
         change = step(g, p, up) * factor
         moved = g + change if up else g - change
         return min(max(moved, p[0]), p[1])
 
     @register_jitable
+    @tagged(fingerprint)
     def counts_body(g, parameters, counters, plan, c2c, k0, k1, event, first, last):  # noqa: ANN001, ANN202, PLR0913
         k0, k1 = subkey(k0, k1, event, u32(0))
         pulses, cells, mark, counting = 0, 0, np.int32(stamp(event)), counters.shape[0] > 0
@@ -92,12 +96,15 @@ def compile_step(step: Step) -> Kernels:
                 counters[cell, 1] = mark
         return pulses, cells
 
+    @Guarded
     @numba.njit(cache=True, error_model="numpy", nogil=True)
+    @tagged(fingerprint)
     def counts(g, parameters, counters, plan, c2c, k0, k1, event, first, last):  # noqa: ANN001, ANN202, PLR0913
         _ = fingerprint  # part of the cache key
         return counts_body(g, parameters, counters, plan, c2c, k0, k1, event, first, last)
 
     @register_jitable
+    @tagged(fingerprint)
     def trains_body(g, parameters, counters, shape, rows, columns, c2c, k0, k1, event, first, last):  # noqa: ANN001, ANN202, PLR0913
         tile_columns, height, width = shape[1], shape[2], shape[3]
         pulses, cells, mark, counting = 0, 0, np.int32(stamp(event)), counters.shape[0] > 0
@@ -161,7 +168,9 @@ def compile_step(step: Step) -> Kernels:
                     pulses += listed
         return pulses, cells
 
+    @Guarded
     @numba.njit(cache=True, error_model="numpy", nogil=True)
+    @tagged(fingerprint)
     def trains(g, parameters, counters, shape, rows, columns, c2c, k0, k1, event, first, last):  # noqa: ANN001, ANN202, PLR0913
         _ = fingerprint  # part of the cache key
         return trains_body(g, parameters, counters, shape, rows, columns, c2c, k0, k1, event, first, last)

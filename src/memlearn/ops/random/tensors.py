@@ -8,7 +8,10 @@ import numpy as np
 import torch
 
 from ...core.random import Stream
+from ..guard import Guarded
 from . import cpu
+
+_fill_uniform, _fill_normal = Guarded(cpu.fill_uniform), Guarded(cpu.fill_normal)
 
 
 def uniform(stream: Stream, event: int, shape: Sequence[int], like: torch.Tensor) -> torch.Tensor:
@@ -21,12 +24,12 @@ def uniform(stream: Stream, event: int, shape: Sequence[int], like: torch.Tensor
         like: a tensor whose dtype and device the result takes.
     """
     out = np.empty(tuple(shape), np.float32)
-    cpu.fill_uniform(out.reshape(-1), np.uint32(stream.low), np.uint32(stream.high), event)
+    _fill_uniform(out.reshape(-1), np.uint32(stream.low), np.uint32(stream.high), event)
     return torch.from_numpy(out).to(like)
 
 
 def normal(stream: Stream, event: int, shape: Sequence[int], like: torch.Tensor) -> torch.Tensor:
     """Standard normal numbers (float32 resolution); arguments as for `uniform`."""
     out = np.empty(tuple(shape), np.float32)
-    cpu.fill_normal(out.reshape(-1), np.uint32(stream.low), np.uint32(stream.high), event)
+    _fill_normal(out.reshape(-1), np.uint32(stream.low), np.uint32(stream.high), event)
     return torch.from_numpy(out).to(like)
