@@ -130,6 +130,7 @@ EXPORTS: dict[str, tuple[str, ...]] = {
         "Fired",
         "NEURONS",
         "SENSES",
+        "steps_per_side",
     ),
     "memlearn.programming": ("AbstractWriter", "AnyWriter", "MEMBERS", "WriteAddress"),
     "memlearn.report": ("picture_of_array", "summary_table", "write_report"),

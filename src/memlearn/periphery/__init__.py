@@ -7,6 +7,7 @@ from .base import AbstractDriver as AbstractDriver
 from .base import AbstractSense as AbstractSense
 from .base import Address as Address
 from .base import Driven as Driven
+from .base import steps_per_side as steps_per_side
 from .comparator import Comparator as Comparator
 from .comparator import TernaryComparator as TernaryComparator
 from .dac import DAC as DAC

@@ -8,8 +8,7 @@ from torch import Tensor
 
 from ..core.component import quantity, setting
 from ..core.ledger import Event
-from ..ops import random
-from .base import AbstractSense, Address, per_converter, quantise
+from .base import AbstractSense, Address, disturbed, quantise, steps_per_side
 
 
 class ADC(AbstractSense):
@@ -32,19 +31,18 @@ class ADC(AbstractSense):
 
     def sense(self, current: Tensor, unit_current: float, at: Address) -> Tensor:
         """The errors of the circuit, then clip and quantise."""
-        lines = (*current.shape[:-2], 1, current.shape[-1])
-        if self.gain_spread:
-            current = current * (
-                1 + per_converter(self.gain_spread, lines, self.sharing, at.stream.child("gain"), current)
-            )
-        if self.offset_spread:
-            offset = per_converter(self.offset_spread, lines, self.sharing, at.stream.child("offset"), current)
-            current = current + offset
-        if self.noise:
-            current = current + self.noise * random.normal(at.stream.child("noise"), at.event, current.shape, current)
+        current = disturbed(
+            current,
+            (*current.shape[:-2], 1, current.shape[-1]),
+            at,
+            gain_spread=self.gain_spread,
+            offset_spread=self.offset_spread,
+            noise=self.noise,
+            sharing=self.sharing,
+        )
         values = (current / (unit_current * self.output_range)).clamp(-1, 1)
         if self.bits is not None:
-            values = quantise(values, 2 ** (self.bits - 1) - 1, self.stochastic_rounding, at)
+            values = quantise(values, steps_per_side(self.bits), self.stochastic_rounding, at)
         return values * self.output_range
 
     def uses(self, senses: int) -> dict[Event, int]:

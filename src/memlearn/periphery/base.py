@@ -97,6 +97,40 @@ def per_converter(spread: float, lines: tuple[int, ...], sharing: int, stream: S
     return drawn.repeat_interleave(sharing, dim=-1)[..., : lines[-1]]
 
 
+def disturbed(
+    signal: Tensor,
+    lines: tuple[int, ...],
+    at: Address,
+    *,
+    gain_spread: float = 0.0,
+    offset_spread: float = 0.0,
+    noise: float = 0.0,
+    sharing: int = 1,
+) -> Tensor:
+    """A signal with the errors of its circuits: each one's own gain and offset, then noise at every use.
+
+    Arguments:
+        signal: any shape that `lines` broadcasts to.
+        lines: shape over tiles and lines of the circuits; the last axis is the lines that share.
+        at: address of the random numbers.
+        gain_spread: standard deviation of the gain from circuit to circuit, relative.
+        offset_spread, noise: standard deviations, in the unit of the signal.
+        sharing: lines per circuit.
+    """
+    if gain_spread:
+        signal = signal * (1 + per_converter(gain_spread, lines, sharing, at.stream.child("gain"), signal))
+    if offset_spread:
+        signal = signal + per_converter(offset_spread, lines, sharing, at.stream.child("offset"), signal)
+    if noise:
+        signal = signal + noise * random.normal(at.stream.child("noise"), at.event, signal.shape, signal)
+    return signal
+
+
+def steps_per_side(bits: int) -> int:
+    """Steps on each side of zero of a signed converter, whose zero is exact: 2^(bits - 1) - 1."""
+    return 2 ** (bits - 1) - 1
+
+
 def quantise(values: Tensor, levels: float, stochastic: bool, at: Address) -> Tensor:
     """Values in [-1, 1] on a grid of `levels` steps per unit; a stochastic grid is right on average."""
     grid = values * levels

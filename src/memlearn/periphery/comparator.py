@@ -9,8 +9,7 @@ from torch import Tensor
 
 from ..core.component import quantity
 from ..core.ledger import Event
-from ..ops import random
-from .base import AbstractSense, Address, per_converter
+from .base import AbstractSense, Address, disturbed
 
 
 class AbstractComparator(AbstractSense):
@@ -32,11 +31,8 @@ class AbstractComparator(AbstractSense):
     def sense(self, current: Tensor, unit_current: float, at: Address) -> Tensor:
         """Disturb, then decide."""
         values = current / unit_current
-        if self.offset_spread:
-            lines = (*values.shape[:-2], 1, values.shape[-1])
-            values = values + per_converter(self.offset_spread, lines, self.sharing, at.stream.child("offset"), values)
-        if self.noise:
-            values = values + self.noise * random.normal(at.stream.child("noise"), at.event, values.shape, values)
+        lines = (*values.shape[:-2], 1, values.shape[-1])
+        values = disturbed(values, lines, at, offset_spread=self.offset_spread, noise=self.noise, sharing=self.sharing)
         return self.decide(values)
 
 

@@ -8,8 +8,7 @@ from torch import Tensor
 
 from ..core.component import quantity, setting
 from ..core.ledger import Event
-from ..ops import random
-from .base import AbstractDriver, Address, Driven, per_converter, quantise
+from .base import AbstractDriver, Address, Driven, disturbed, quantise, steps_per_side
 
 
 class DAC(AbstractDriver):
@@ -51,17 +50,16 @@ class DAC(AbstractDriver):
             values = values / scale
         values = (values / self.input_range).clamp(-1, 1)
         if self.bits is not None:
-            values = quantise(values, 2 ** (self.bits - 1) - 1, self.stochastic_rounding, at)
+            values = quantise(values, steps_per_side(self.bits), self.stochastic_rounding, at)
         voltage = values * read_voltage
-        lines = tuple(values.shape[1:])
-        if self.gain_spread:
-            voltage = voltage * (
-                1 + per_converter(self.gain_spread, lines, self.sharing, at.stream.child("gain"), voltage)
-            )
-        if self.offset_spread:
-            offset = per_converter(self.offset_spread, lines, self.sharing, at.stream.child("offset"), voltage)
-            voltage = voltage + offset
-        if self.noise:
-            voltage = voltage + self.noise * random.normal(at.stream.child("noise"), at.event, voltage.shape, voltage)
+        voltage = disturbed(
+            voltage,
+            tuple(values.shape[1:]),
+            at,
+            gain_spread=self.gain_spread,
+            offset_spread=self.offset_spread,
+            noise=self.noise,
+            sharing=self.sharing,
+        )
         full = self.input_range if scale is None else scale * self.input_range
         return Driven(voltage, full)

@@ -11,7 +11,7 @@ from torch import Tensor
 from ..core.component import Component, quantity
 from ..core.ledger import Event
 from ..ops import random
-from .base import Address, per_converter
+from .base import Address, disturbed
 
 
 class Fired(NamedTuple):
@@ -92,10 +92,7 @@ class BinaryStep(AbstractNeuron):
 
     def fire(self, sums: Tensor, at: Address) -> Fired:
         """0 or 1, and the gate."""
-        if self.offset_spread:
-            sums = sums + per_converter(self.offset_spread, tuple(sums.shape[1:]), 1, at.stream.child("offset"), sums)
-        if self.noise:
-            sums = sums + self.noise * random.normal(at.stream.child("noise"), at.event, sums.shape, sums)
+        sums = disturbed(sums, tuple(sums.shape[1:]), at, offset_spread=self.offset_spread, noise=self.noise)
         gate = torch.ones_like(sums) if self.window is None else (sums.abs() < self.window).to(sums.dtype)
         return Fired((sums > 0).to(sums.dtype), gate)
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from ...nn import Neuron, TernaryMarginLoss
 from ...ops import fused_sgd
-from ...periphery import ADC, DAC, BinaryStep, ReLU, Sigmoid, Tanh
+from ...periphery import ADC, DAC, BinaryStep, ReLU, Sigmoid, Tanh, steps_per_side
 from ...programming import StochasticTrains
 from ...tile import Port, Tile
 from ..accumulate import PerSample
@@ -112,10 +112,10 @@ def _port(tile: Tile, port: Port) -> fused_sgd.Port:
     drive, sense = port.drive, port.sense
     assert isinstance(drive, DAC) and isinstance(sense, ADC)
     return fused_sgd.Port(
-        drive_levels=float(2 ** (drive.bits - 1) - 1 if drive.bits else 0),
+        drive_levels=float(steps_per_side(drive.bits) if drive.bits else 0),
         drive_range=drive.input_range,
         scaled=drive.scaling == "max",
-        sense_levels=float(2 ** (sense.bits - 1) - 1 if sense.bits else 0),
+        sense_levels=float(steps_per_side(sense.bits) if sense.bits else 0),
         sense_range=sense.output_range,
         gain=tile.array.crossbar.read_voltage / tile.unit_current,
     )
