@@ -73,6 +73,7 @@ class Tile(nn.Module):
     parameters_: Tensor
     counters: Tensor
     events: Tensor
+    mask: Tensor
 
     def __init__(
         self,
@@ -107,12 +108,13 @@ class Tile(nn.Module):
         self.part = math.ceil(inputs / self.tiles[0]), math.ceil(outputs / self.tiles[1])
         self.unit_current = mapping.unit_current(crossbar.read_voltage, device.range)
         state = device.init((*self.tiles, *mapping.physical(*self.part)), stream.child("device"), dtype)
-        used = self._used()
+        used = self._cells_in_use()
         self.cells = int(used.sum())
         self.register_buffer("conductance", state.conductance * used)
         self.register_buffer("parameters_", state.parameters * used[..., None])
         self.register_buffer("counters", state.counters)
         self.register_buffer("events", torch.zeros(3, dtype=torch.int64))
+        self.register_buffer("mask", used.bool(), persistent=False)
         self.ledger: Ledger | None
 
     @property
@@ -223,7 +225,7 @@ class Tile(nn.Module):
 
     def used(self) -> Tensor:
         """Mask of the cells that belong to the layer (reference cells too), shape of the cells."""
-        return self._used().bool().to(self.conductance.device)
+        return self.mask
 
     @property
     def weight_step(self) -> float:
@@ -289,7 +291,7 @@ class Tile(nn.Module):
         joined = outcome.transpose(0, 1).flatten(1)[:, :size]
         return joined * (scale.flatten(1) if isinstance(scale, Tensor) else scale)
 
-    def _used(self) -> Tensor:
+    def _cells_in_use(self) -> Tensor:
         """1 where a cell belongs to the layer, 0 in the unused corner of a tile that is not full."""
         rows = self._cut(torch.ones(1, self.inputs, dtype=torch.int64), 0)[0]
         columns = self._cut(torch.ones(1, self.outputs, dtype=torch.int64), 1)[0]
