@@ -14,7 +14,7 @@ from .core.component import Component, quantity, setting
 from .core.errors import InputError, nearest
 from .core.ledger import Event, Ledger, Pass
 from .core.random import Stream
-from .core.types import Counts, PulsePlan, Trains
+from .core.types import Counts, PulsePlan
 from .devices import AnyDevice, Backend, ConstantStep, DeviceState
 from .ops import random
 from .ops.pulse_update import Tally
@@ -72,6 +72,7 @@ class Tile(nn.Module):
     conductance: Tensor
     parameters_: Tensor
     counters: Tensor
+    memory: Tensor
     events: Tensor
     mask: Tensor
 
@@ -113,14 +114,15 @@ class Tile(nn.Module):
         self.register_buffer("conductance", state.conductance * used)
         self.register_buffer("parameters_", state.parameters * used[..., None])
         self.register_buffer("counters", state.counters)
-        self.register_buffer("events", torch.zeros(3, dtype=torch.int64))
+        self.register_buffer("memory", state.memory)
+        self.register_buffer("events", torch.zeros(4, dtype=torch.int64))
         self.register_buffer("mask", used.bool(), persistent=False)
         self.ledger: Ledger | None
 
     @property
     def state(self) -> DeviceState:
         """The cells, as the device sees them; the tensors are the tile's own buffers."""
-        return DeviceState(self.conductance, self.parameters_, self.counters)
+        return DeviceState(self.conductance, self.parameters_, self.counters, self.memory)
 
     # The three verbs, and what the input registers hold.
 
@@ -178,10 +180,10 @@ class Tile(nn.Module):
         mapping = self.array.crossbar.mapping
         if isinstance(plan, Counts):
             slots = int(plan.pulses.abs().amax()) if plan.pulses.numel() else 0
-            physical: PulsePlan = mapping.counts(Counts(self.cut_weights(plan.pulses)))
+            physical: PulsePlan = mapping.counts(plan._replace(pulses=self.cut_weights(plan.pulses)))
         else:
             slots = plan.slots * len(plan.rows)
-            cut = Trains(self._cut(plan.rows, 0), self._cut(plan.columns, 1), plan.slots)
+            cut = plan._replace(rows=self._cut(plan.rows, 0), columns=self._cut(plan.columns, 1))
             lines = mapping.trains(cut)
             physical = lines._replace(rows=lines.rows.flatten(1), columns=lines.columns.flatten(1))
         at = self._address("update", 2)
@@ -193,6 +195,16 @@ class Tile(nn.Module):
             self.ledger.count(self.name, Pass.UPDATE, Event.PULSED_CELL, tally.cells)
             self.ledger.count(self.name, Pass.UPDATE, Event.TRAIN_SLOT, slots)
         return tally
+
+    def relax(self, seconds: float, *, temperature: float = 300.0) -> None:
+        """Let time pass between reads and writes.
+
+        Arguments:
+            seconds: s, how long.
+            temperature: K.
+        """
+        at = self._address("wait", 3)
+        self.array.device.relax(self.state, seconds, at.stream, at.event, temperature=temperature)
 
     def count_read(self, during: Pass, samples: int) -> None:
         """Enter the events of reading `samples` samples; each tile on a driven line has its own driver there."""
@@ -252,21 +264,22 @@ class Tile(nn.Module):
         """Line currents of a read with the device's noise, (tile rows, tile columns, samples, lines), A."""
         device, wires = self.array.device, self.array.crossbar.wires
         solve = wires.currents_transposed if transposed else wires.currents
+        seen = device.visible(self.state)
         if device.read_noise.silent or not voltage.shape[2]:
-            return solve(self.conductance, voltage)
+            return solve(seen, voltage)
         if self.backend == "reference":
-            seen = [
+            reads = [
                 solve(
                     device.conductance(self.state, at.stream.child(sample), at.event) * self.used(),
                     voltage[:, :, sample : sample + 1],
                 )
                 for sample in range(voltage.shape[2])
             ]
-            return torch.cat(seen, dim=2)
+            return torch.cat(reads, dim=2)
         # Independent normal noise of the cells of a line adds in variance: one draw a line is the same distribution.
-        variance = device.read_noise.variance(self.conductance) * self.used()
+        variance = device.read_noise.variance(seen) * self.used()
         spread = solve(variance, voltage * voltage).sqrt()
-        mean = solve(self.conductance, voltage)
+        mean = solve(seen, voltage)
         return mean + spread * random.normal(at.stream.child("read"), at.event, mean.shape, mean)
 
     def _address(self, direction: str, which: int) -> Address:

@@ -15,14 +15,15 @@ import torch
 from memlearn.core.random import Stream
 from memlearn.devices import MEMBERS, AbstractDevice
 from memlearn.devices.effects import DeviceToDevice, StuckCells
-from memlearn.ops.pulse_update import Tally, compile_step, reference
+from memlearn.ops.pulse_update import Noise, Tally, compile_step, reference
 from memlearn.ops.pulse_update.cpu import _code, _split
 
 SHAPES = [(1, 1, 1, 1), (1, 1, 1, 7), (1, 1, 5, 1), (2, 3, 5, 7), (3, 1, 4, 3), (1, 2, 3, 33)]
 KEY = tuple(Stream.root(5))
-SPREAD = DeviceToDevice(step=0.3, upper_bound=0.2, lower_bound=0.2, balance=0.2)
+SPREAD = DeviceToDevice(step=0.3, upper_bound=0.2, lower_bound=0.2, balance=0.2, shape=0.1)
 EVENT = 11
 MASK = 0x7FFFFFFF
+THREE_TERMS = Noise(0.3, 4e-7, 0.05)
 ROUNDED = {"power_step": 1e-5, "exponential_step": 1e-5}
 """Laws that agree to rounding, with the tolerance in single precision relative to the range, after some 100 pulses."""
 
@@ -65,9 +66,9 @@ def trains(lines: int, samples: int, seed: int, slots: int = 31, density: float 
     return word | drawn.integers(0, 2, (samples, lines)) << 31
 
 
-def both_trains(shape: tuple[int, ...], samples: int, slots: int = 31) -> tuple[Any, np.ndarray, np.ndarray]:
+def both_trains(shape: tuple[int, ...], samples: int, slots: int = 31) -> tuple[Any, np.ndarray, np.ndarray, bool]:
     tall, wide, rows, columns = shape
-    return shape, trains(tall * rows, samples, 1, slots), trains(wide * columns, samples, 2, slots)
+    return shape, trains(tall * rows, samples, 1, slots), trains(wide * columns, samples, 2, slots), False
 
 
 def same(a: Cells, b: Cells) -> bool:
@@ -84,15 +85,15 @@ def alike(law: AbstractDevice, a: Cells, b: Cells) -> bool:
     return bool(near) and same(a._replace(conductance=b.conductance), b)
 
 
-def run(law: AbstractDevice, verb: str, state: Cells, plan: Any, c2c: float, event: int, backend: str) -> Tally:
-    noise = np.float32(c2c), KEY, event
+def run(law: AbstractDevice, verb: str, state: Cells, plan: Any, c2c: float | Noise, event: int, backend: str) -> Tally:
+    noise = c2c if isinstance(c2c, Noise) else Noise(c2c), KEY, event
     if backend == "reference":
-        return getattr(reference, verb)(law.kernels.step, *state, *plan, *noise)
+        return getattr(reference, verb)(law.kernels.step, *state, *plan, *noise, drawn=law.kernels.drawn)
     return getattr(law.kernels, verb)(*state, *plan, *noise)
 
 
 def agree(
-    law: AbstractDevice, verb: str, start: Cells, plan: Any, c2c: float, events: tuple[int, ...] = (EVENT,)
+    law: AbstractDevice, verb: str, start: Cells, plan: Any, c2c: float | Noise, events: tuple[int, ...] = (EVENT,)
 ) -> Cells:
     """Both backends on copies of `start`: equal cells and tallies after every event; returns the cells."""
     true, fast = (Cells(*(x.copy() for x in start)) for _ in range(2))
@@ -104,7 +105,7 @@ def agree(
 
 
 @pytest.mark.parametrize("counting", [True, False], ids=["counters", "no_counters"])
-@pytest.mark.parametrize("c2c", [0.0, 0.3])
+@pytest.mark.parametrize("c2c", [0.0, 0.3, THREE_TERMS], ids=["exact", "of_step", "three_terms"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 class TestEqualsReference:
     """The compiled kernel does what the reference does, bit for bit where the law's arithmetic allows."""
@@ -125,14 +126,17 @@ class TestEqualsReference:
                 assert np.array_equal(end.counters[:, 0], np.abs(coincidences(*plan, signed=False)))
 
 
-def coincidences(shape: tuple[int, ...], rows: np.ndarray, columns: np.ndarray, signed: bool = True) -> np.ndarray:
+def coincidences(
+    shape: tuple[int, ...], rows: np.ndarray, columns: np.ndarray, only_up: bool = False, signed: bool = True
+) -> np.ndarray:
     """Pulses per cell that trains amount to, by counting bits one at a time."""
     tall, wide, height, width = shape
     found = np.zeros(shape, np.int64)
     for i in range(tall * height):
         for j in range(wide * width):
             for row, column in zip(rows[:, i].tolist(), columns[:, j].tolist(), strict=True):
-                sign = -1 if signed and (row ^ column) >> 31 & 1 else 1
+                falls = (row ^ column) >> 31 & 1
+                sign = 0 if falls and only_up else -1 if falls and signed else 1
                 found[i // height, j // width, i % height, j % width] += sign * (row & column & MASK).bit_count()
     return found.reshape(-1)
 
@@ -148,7 +152,7 @@ def test_bounds_hold_and_are_met(law):
 def test_trains_of_one_sign_are_counts(law):
     # Without cycle noise only the number of pulses counts; slots need not be the first ones.
     shape, c2c = (2, 2, 3, 4), 0.0
-    plan = shape, trains(6, 4, 1) & MASK, trains(8, 4, 2) & MASK
+    plan = shape, trains(6, 4, 1) & MASK, trains(8, 4, 2) & MASK, False
     by_trains = agree(law, "trains", cells(law, shape), plan, c2c)
     by_counts = agree(law, "counts", cells(law, shape), (coincidences(*plan).astype(np.int32),), c2c)
     assert same(by_trains, by_counts)
@@ -160,7 +164,7 @@ def test_a_train_in_the_first_slots_is_a_count_with_its_noise(law, dtype):
     rows = np.array([[(1 << n) - 1, (1 << n) - 1 | 1 << 31, 0]])
     columns = np.full((1, 8), (1 << n) - 1)
     plan = np.repeat([[[n], [-n], [0]]], 2, axis=0).repeat(4, axis=2).reshape(-1).astype(np.int32)
-    by_trains = agree(law, "trains", cells(law, shape, dtype), (shape, rows, columns), 0.3)
+    by_trains = agree(law, "trains", cells(law, shape, dtype), (shape, rows, columns, False), 0.3)
     assert same(by_trains, agree(law, "counts", cells(law, shape, dtype), (plan,), 0.3))
 
 
@@ -168,7 +172,7 @@ def test_signs_say_the_direction(law):
     law = law.replace(faults=StuckCells(), device_to_device=DeviceToDevice(), asymmetry=0.0)
     minus = 1 << 31
     rows, columns = np.array([[1, 1 | minus]]), np.array([[1, 1 | minus]])
-    end = agree(law, "trains", cells(law, (1, 1, 2, 2)), ((1, 1, 2, 2), rows, columns), 0.0)
+    end = agree(law, "trains", cells(law, (1, 1, 2, 2)), ((1, 1, 2, 2), rows, columns, False), 0.0)
     moved = np.sign(end.conductance - law.init((1,), Stream.root(0)).conductance.numpy())
     assert moved.tolist() == [1, -1, -1, 1]
     end = agree(law, "counts", cells(law, (1, 1, 1, 3)), (np.array([2, -2, 0], np.int32),), 0.0)
@@ -181,11 +185,22 @@ def test_plans_of_zeros_change_nothing(law, c2c):
     start = cells(law, shape)
     nothing, minus = np.zeros((3, 10), np.int64), np.full((3, 21), 1 << 31)
     assert same(agree(law, "counts", start, (np.zeros(210, np.int32),), c2c), start)
-    assert same(agree(law, "trains", start, (shape, nothing, trains(21, 3, 1)), c2c), start)
-    assert same(agree(law, "trains", start, (shape, trains(10, 3, 1), minus), c2c), start)
-    assert same(agree(law, "trains", start, (shape, nothing[:0], minus[:0]), c2c), start)
+    assert same(agree(law, "trains", start, (shape, nothing, trains(21, 3, 1), False), c2c), start)
+    assert same(agree(law, "trains", start, (shape, trains(10, 3, 1), minus, False), c2c), start)
+    assert same(agree(law, "trains", start, (shape, nothing[:0], minus[:0], False), c2c), start)
     disjoint = np.full((3, 10), 0b0101), np.full((3, 21), 0b1010)
-    assert same(agree(law, "trains", start, (shape, *disjoint), c2c), start)
+    assert same(agree(law, "trains", start, (shape, *disjoint, False), c2c), start)
+
+
+@pytest.mark.parametrize("c2c", [0.0, 0.3])
+def test_one_sided_cells_get_no_pulse_down(law, c2c):
+    shape = (2, 3, 5, 7)
+    plan = (*both_trains(shape, 3)[:3], True)
+    start = cells(law.replace(faults=StuckCells()), shape)
+    end, wanted = agree(law, "trains", start, plan, c2c), coincidences(*plan)
+    assert np.array_equal(end.counters[:, 0], wanted) and (wanted == 0).any() and (wanted > 0).any()
+    if not c2c:
+        assert (end.conductance >= start.conductance).all()
 
 
 def test_the_noise_of_an_event_is_its_own(law):
@@ -247,7 +262,7 @@ def test_results_do_not_depend_on_threads(law, verb):
     ends, tallies = [], []
     for threads in (1, 2, 3):
         end = Cells(*(x.copy() for x in start))
-        tallies.append(getattr(law.kernels, verb)(*end, *plan, np.float32(0.3), KEY, EVENT, threads=threads))
+        tallies.append(getattr(law.kernels, verb)(*end, *plan, Noise(0.3), KEY, EVENT, threads=threads))
         ends.append(end)
     assert tallies[0] == tallies[1] == tallies[2] and tallies[0].pulses > 0
     assert same(ends[0], ends[1]) and same(ends[0], ends[2])
@@ -296,6 +311,6 @@ def test_an_edited_law_does_not_run_its_old_kernel(tmp_path, monkeypatch):
     for size, factor, moved in (("1", "1", 1), ("2", "1", 2), ("2", "3", 6), ("1", "1", 1)):
         kernels = compile_step(written(size, factor))
         state = Cells(np.zeros(1, np.float32), np.array([[0, 100, 1]], np.float32), np.zeros((1, 2), np.int32))
-        kernels.counts(*state, np.array([1], np.int32), np.float32(0), KEY, 0)
+        kernels.counts(*state, np.array([1], np.int32), Noise(), KEY, 0)
         assert state.conductance[0] == moved
     assert list(tmp_path.rglob("*.nbi"))

@@ -285,11 +285,17 @@ class TestLedger:
         made.ledger = ledger = Ledger()
         made.read(numbers(3, 7))
         assert counted(ledger, Pass.FORWARD) == {
-            Event.DAC: 3 * 7 * 3, Event.ADC: 3 * 5 * 2, Event.CELL_READ: 3 * 70, Event.DIGITAL_ADD: 3 * 5,
+            Event.DAC: 3 * 7 * 3,
+            Event.ADC: 3 * 5 * 2,
+            Event.CELL_READ: 3 * 70,
+            Event.DIGITAL_ADD: 3 * 5,
         }
         made.read_transposed(numbers(3, 5))
         assert counted(ledger, Pass.BACKWARD) == {
-            Event.DAC: 3 * 5 * 2, Event.ADC: 3 * 7 * 3, Event.CELL_READ: 3 * 70, Event.DIGITAL_ADD: 3 * 7 * 2,
+            Event.DAC: 3 * 5 * 2,
+            Event.ADC: 3 * 7 * 3,
+            Event.CELL_READ: 3 * 70,
+            Event.DIGITAL_ADD: 3 * 7 * 2,
         }
         plan = torch.zeros(7, 5, dtype=torch.int32)
         plan[0, 0], plan[6, 4], plan[3, 1] = 4, -9, 1
@@ -304,10 +310,16 @@ class TestLedger:
         made.read(numbers(3, 7))
         made.read_transposed(numbers(3, 5))
         assert counted(ledger, Pass.FORWARD) == {
-            Event.DAC: 3 * 7 * 2, Event.ADC: 3 * 5 * 2, Event.CELL_READ: 3 * 63, Event.DIGITAL_ADD: 3 * 5,
+            Event.DAC: 3 * 7 * 2,
+            Event.ADC: 3 * 5 * 2,
+            Event.CELL_READ: 3 * 63,
+            Event.DIGITAL_ADD: 3 * 5,
         }
         assert counted(ledger, Pass.BACKWARD) == {
-            Event.DAC: 3 * 5 * 2, Event.ADC: 3 * 7 * 2, Event.CELL_READ: 3 * 63, Event.DIGITAL_ADD: 3 * 7,
+            Event.DAC: 3 * 5 * 2,
+            Event.ADC: 3 * 7 * 2,
+            Event.CELL_READ: 3 * 63,
+            Event.DIGITAL_ADD: 3 * 7,
         }
         rows = torch.tensor([[word(0, 2), word(1), *[0] * 5], [word(0), *[0] * 5, word(0, minus=True)]])
         columns = torch.tensor([[word(0, 1, 2), 0, 0, 0, word(2)], [word(0, 1), *[0] * 4]])
@@ -362,7 +374,7 @@ class TestState:
         made, fresh = (tile((10, 6), (5, 5), mapping, **options) for _ in range(2))
         self.used_up(made)
         saved = {name: value.clone() for name, value in made.state_dict().items()}
-        assert set(saved) == {"conductance", "parameters_", "counters", "events"}
+        assert set(saved) == {"conductance", "parameters_", "counters", "memory", "events"}
         fresh.load_state_dict(saved)
         for a, b in zip(self.used_up(made), self.used_up(fresh), strict=True):
             assert torch.equal(a, b) and a.dtype == b.dtype

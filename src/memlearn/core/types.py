@@ -16,11 +16,29 @@ class Factors(NamedTuple):
     """(samples, outputs): minus the derivative of the loss, or its binary or ternary stand-in."""
 
 
+class Drive(NamedTuple):
+    """The pulses of one write, where they are not the device's own `up_pulse` and `down_pulse`.
+
+    Each is a number for all cells, or a tensor with the shape of the cells. Only laws with a voltage axis take it.
+    """
+
+    up_voltage: Tensor | float
+    """V, signed."""
+    up_width: Tensor | float
+    """s."""
+    down_voltage: Tensor | float
+    """V, signed."""
+    down_width: Tensor | float
+    """s."""
+
+
 class Counts(NamedTuple):
     """A pulse plan by cell: signed numbers of identical pulses, applied cell after cell."""
 
     pulses: Tensor
     """(..., rows, columns), int32: n > 0 pulses up, n < 0 pulses down."""
+    drive: Drive | None = None
+    """Voltage and width, where they are not the device's own."""
 
 
 class Trains(NamedTuple):
@@ -35,6 +53,10 @@ class Trains(NamedTuple):
     """(samples, lines), int64."""
     slots: int
     """Slots that the drivers take per sample: the time of the write, whether or not a line fires."""
+    only_up: bool = False
+    """Cells that would be pulsed down are left alone, as one-sided cells need it."""
+    drive: Drive | None = None
+    """Voltage and width, where they are not the device's own."""
 
 
 PulsePlan = Counts | Trains

@@ -3,12 +3,14 @@
 from ..core.component import choice, members
 from .base import AbstractDevice as AbstractDevice
 from .base import Backend as Backend
-from .base import DeviceState as DeviceState
+from .base import Pulse as Pulse
 from .constant import ConstantStep as ConstantStep
 from .exponential_step import ExponentialStep as ExponentialStep
 from .linear_step import LinearStep as LinearStep
 from .power_step import PowerStep as PowerStep
 from .soft_bounds import SoftBounds as SoftBounds
+from .state import Cells as Cells
+from .state import DeviceState as DeviceState
 
 MEMBERS = members(globals(), AbstractDevice)
 AnyDevice = choice(MEMBERS)

@@ -8,6 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from ..ops.pulse_update import compile_step
+from .state import Cells
 
 
 def step(g: Any, p: Any, up: bool) -> Any:
@@ -20,16 +21,17 @@ def step(g: Any, p: Any, up: bool) -> Any:
 KERNELS = compile_step(step)
 
 
-def columns(up: Tensor, down: Tensor, above: Tensor, below: Tensor, slopes: tuple[float, float]) -> list[Tensor]:
+def columns(cells: Cells, middle: float, slopes: tuple[Tensor, Tensor]) -> list[Tensor]:
     """What `step` reads, for steps D (1 - slope w / b), from the step at the bound ahead: nothing cancels there.
 
     Arguments:
-        up, down: S: D of each cell, zero in a stuck cell.
-        above, below: S: b+ and -b-, the cell's bounds from mid-range.
-        slopes: up, down; 1 is a step of zero at the bound ahead.
+        cells: D, and the bounds, of which b is the distance from mid-range.
+        middle: S, mid-range, where w is zero.
+        slopes: up, down, (shape): 1 is a step of zero at the bound ahead.
     """
     parts: list[Tensor] = []
-    for size, distance, slope in ((up, above, slopes[0]), (down, below, slopes[1])):
+    ways = (cells.up, cells.upper - middle, slopes[0]), (cells.down, middle - cells.lower, slopes[1])
+    for size, distance, slope in ways:
         # A stuck cell has no distance to its bounds, and no step.
         parts += [(1 - slope) * size, slope * size / distance.where(size > 0, 1.0)]
     return parts

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
-from typing import Any, ClassVar, Literal, NamedTuple
+from collections.abc import Iterator
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -12,22 +14,19 @@ from torch import Tensor
 from ..core.component import Component, quantity, setting
 from ..core.errors import InputError
 from ..core.random import Stream
-from ..core.types import Counts, PulsePlan
-from ..ops.pulse_update import Kernels, Tally, reference
-from .effects import CycleToCycle, DeviceToDevice, ReadNoise, StuckCells
+from ..core.types import Counts, Drive, PulsePlan
+from ..ops.pulse_update import Kernels, Noise, Tally, reference, stamp
+from .effects import AbstractEffect, CycleToCycle, DeviceToDevice, ReadNoise, StuckCells
+from .state import Cells, DeviceState
 
 Backend = Literal["reference", "cpu"]
 
 
-class DeviceState(NamedTuple):
-    """Everything that a tile must keep about its cells; leading axes are tiles."""
+class Pulse(Component):
+    """Voltage and width of a pulse; unknown where nobody has stated them."""
 
-    conductance: Tensor
-    """(tile rows, tile columns, rows, columns), S."""
-    parameters: Tensor
-    """(tile rows, tile columns, rows, columns, K): lower and upper bound, S, then what the law's step reads."""
-    counters: Tensor
-    """(tile rows, tile columns, rows, columns, 2), int32: pulses received, 1 + last event that pulsed the cell."""
+    voltage: float | None = quantity(None, unit="V", doc="amplitude, with its sign")
+    width: float | None = quantity(None, unit="s", gt=0, doc="duration")
 
 
 class AbstractDevice(Component):
@@ -40,6 +39,8 @@ class AbstractDevice(Component):
     """
 
     kernels: ClassVar[Kernels]
+    drive_columns: ClassVar[tuple[int, int, int, int] | None] = None
+    """Columns of the parameters with up voltage, up width, down voltage, down width, in laws with a voltage axis."""
 
     g_min: float = quantity(2e-6, unit="S", ge=0, doc="lowest conductance of the nominal range")
     g_max: float = quantity(20e-6, unit="S", gt=0, doc="highest conductance of the nominal range")
@@ -50,7 +51,10 @@ class AbstractDevice(Component):
     cycle_to_cycle: CycleToCycle = setting(CycleToCycle(), doc="variation from pulse to pulse")
     device_to_device: DeviceToDevice = setting(DeviceToDevice(), doc="variation from cell to cell")
     faults: StuckCells = setting(StuckCells(), doc="cells that never move")
-    read_noise: ReadNoise = setting(ReadNoise(), doc="noise of a read")
+    read_noise: ReadNoise = setting(ReadNoise(), doc="white noise of a read")
+    series_resistance: float = quantity(0.0, unit="ohm", ge=0, doc="access resistance in series, seen by every read")
+    up_pulse: Pulse = setting(Pulse(), doc="pulse that raises the conductance")
+    down_pulse: Pulse = setting(Pulse(), doc="pulse that lowers the conductance")
 
     def model_post_init(self, _: Any) -> None:
         """A range must be one."""
@@ -76,14 +80,20 @@ class AbstractDevice(Component):
         """Step at mid-range over `mean_step`: 1, but in laws whose published step size is not the step at mid-range."""
         return 1.0
 
-    @abstractmethod
-    def columns(self, up: Tensor, down: Tensor, lower: Tensor, upper: Tensor) -> list[Tensor]:
-        """The per-cell parameters that `step` reads as p[2], p[3], ...
+    @property
+    def noise(self) -> Noise:
+        """Spread of one pulse, as the kernels take it."""
+        spread = self.cycle_to_cycle
+        return Noise(spread.spread, spread.range_spread * self.range, spread.slope)
 
-        Arguments:
-            up, down: S, (shape): each cell's step at mid-range; zero in a stuck cell.
-            lower, upper: S, (shape): each cell's bounds.
-        """
+    @property
+    def plain(self) -> bool:
+        """True when a noise-free read sees the state as it is, and nothing but pulses changes it."""
+        return not self.series_resistance and not any(effect.active for effect in self._every_effect())
+
+    @abstractmethod
+    def columns(self, cells: Cells) -> list[Tensor]:
+        """The per-cell parameters that `step` reads as p[2], p[3], ..., each (shape)."""
 
     def init(self, shape: tuple[int, ...], stream: Stream, dtype: torch.dtype = torch.float32) -> DeviceState:
         """New cells at mid-range (or at their nearest bound, or where they are stuck).
@@ -101,13 +111,49 @@ class AbstractDevice(Component):
         step = self.mean_step * spread.step_factor(size, stream, like) * free
         shift = self.asymmetry + spread.balance_shift(size, stream, like)
         up, down = step * (1 + shift).clamp_min(0), step * (1 - shift).clamp_min(0)
-        parameters = torch.stack([lower, upper, *self.columns(up, down, lower, upper)], dim=-1)
+        cells = Cells(up, down, lower, upper, *spread.shape_shifts(size, stream, like))
+        parameters = torch.stack([lower, upper, *self.columns(cells)], dim=-1)
         conductance = torch.full(size, self.middle, dtype=dtype).clamp(lower, upper)
-        return DeviceState(conductance, parameters.contiguous(), torch.zeros((*size, 2), dtype=torch.int32))
+        counters = torch.zeros((*size, 2), dtype=torch.int32)
+        memory = torch.zeros((*size, sum(effect.width for effect in self._effects())), dtype=dtype)
+        state = DeviceState(conductance, parameters.contiguous(), counters, memory)
+        for effect, columns in self._memories(state):
+            effect.start(columns, state, stream.child(type(effect).__name__))
+        return state
+
+    def visible(self, state: DeviceState) -> Tensor:
+        """What a noise-free read sees now, S, shape of the cells."""
+        seen = state.conductance
+        for effect, columns in self._memories(state):
+            seen = effect.seen(seen, columns)
+        return seen / (1 + self.series_resistance * seen) if self.series_resistance else seen
 
     def conductance(self, state: DeviceState, stream: Stream, event: int) -> Tensor:
         """What a read number `event` sees, S, shape of the cells."""
-        return self.read_noise.sample(state.conductance, stream, event)
+        return self.read_noise.sample(self.visible(state), stream, event)
+
+    def relax(
+        self, state: DeviceState, seconds: float, stream: Stream, event: int, *, temperature: float = 300.0
+    ) -> DeviceState:
+        """Let time pass: leaks, drift, relaxation and slow noise move on. The state is consumed, as by `pulse`.
+
+        Arguments:
+            state: the cells.
+            seconds: s, how long.
+            stream, event: address of the random numbers; `event` numbers the waits.
+            temperature: K.
+
+        Raises:
+            InputError: a negative time, or a temperature that is not above zero.
+        """
+        for name, value, fits in (("seconds", seconds, seconds >= 0), ("temperature", temperature, temperature > 0)):
+            if not (fits and math.isfinite(value)):
+                raise InputError(name, value, "must be finite, and seconds >= 0, temperature > 0 K")
+        if seconds:
+            for effect, columns in self._memories(state):
+                effect.relax(columns, state, seconds, temperature, stream.child(type(effect).__name__), event)
+                self._bound(state)
+        return state
 
     def pulse(
         self,
@@ -137,22 +183,66 @@ class AbstractDevice(Component):
         _fits(plan, tuple(state.conductance.shape))
         if state.conductance.device.type != "cpu":
             return self._pulse_on_host(state, plan, stream, event, backend, threads)
-        g, p, counters = state.conductance, state.parameters, state.counters
-        cells = g.numel()
+        tally = self._pulse(state, plan, stream.child("cycle"), event, backend, threads)
+        if any(effect.active for effect in self._effects()):
+            touched = state.counters[..., 1] == stamp(event)
+            for effect, columns in self._memories(state):
+                effect.pulsed(columns, state, touched, stream.child(type(effect).__name__), event)
+                self._bound(state)
+        return state, tally
+
+    def _pulse(
+        self, state: DeviceState, plan: PulsePlan, stream: Stream, event: int, backend: Backend, threads: int
+    ) -> Tally:
+        """The law at work on the cells' own memory."""
+        g, counters = state.conductance, state.counters
+        p = state.parameters if plan.drive is None else self._driven(state.parameters, plan.drive)
+        cells, kernels = g.numel(), self.kernels
         args = (_flat(g, cells), _flat(p, cells, -1), _flat(counters, cells, -1))
-        noise = (np.float32(self.cycle_to_cycle.spread), stream.child("cycle"), event)
-        kernels = self.kernels
+        noise = (self.noise, stream, event)
         if isinstance(plan, Counts):
             pulses = np.ascontiguousarray(plan.pulses.cpu().to(torch.int32).numpy()).reshape(-1)
             if backend == "reference":
-                return state, reference.counts(kernels.step, *args, pulses, *noise)
-            return state, kernels.counts(*args, pulses, *noise, threads=threads)
+                return reference.counts(kernels.step, *args, pulses, *noise, drawn=kernels.drawn)
+            return kernels.counts(*args, pulses, *noise, threads=threads)
         tall, wide, height, width = g.shape
         rows, columns = (trains.cpu().contiguous().numpy() for trains in (plan.rows, plan.columns))
-        lines = ((tall, wide, height, width), rows, columns)
+        lines = ((tall, wide, height, width), rows, columns, plan.only_up)
         if backend == "reference":
-            return state, reference.trains(kernels.step, *args, *lines, *noise)
-        return state, kernels.trains(*args, *lines, *noise, threads=threads)
+            return reference.trains(kernels.step, *args, *lines, *noise, drawn=kernels.drawn)
+        return kernels.trains(*args, *lines, *noise, threads=threads)
+
+    def _driven(self, parameters: Tensor, drive: Drive) -> Tensor:
+        """The parameters under other pulses than the device's own."""
+        if self.drive_columns is None:
+            allowed = f"must be None: {type(self).__name__} has no voltage axis"
+            raise InputError("plan.drive", drive, allowed, "Use a voltage-driven law.")
+        parameters = parameters.clone()
+        for column, value in zip(self.drive_columns, drive, strict=True):
+            parameters[..., column] = value
+        return parameters
+
+    def _every_effect(self) -> Iterator[AbstractEffect]:
+        """The effects among the settings, in their order."""
+        settings = (getattr(self, name) for name in type(self).model_fields)
+        return (value for value in settings if isinstance(value, AbstractEffect))
+
+    def _effects(self) -> list[AbstractEffect]:
+        """Those that do anything."""
+        return [effect for effect in self._every_effect() if effect.active]
+
+    def _memories(self, state: DeviceState) -> Iterator[tuple[AbstractEffect, Tensor]]:
+        """The active effects, each with its columns of the memory."""
+        first = 0
+        for effect in self._effects():
+            yield effect, state.memory[..., first : first + effect.width]
+            first += effect.width
+
+    @staticmethod
+    def _bound(state: DeviceState) -> None:
+        """Put every cell back within its own bounds, so that a stuck cell stays where it is."""
+        g, p = state.conductance, state.parameters
+        g.copy_(torch.minimum(torch.maximum(g, p[..., 0]), p[..., 1]))
 
     def _pulse_on_host(
         self, state: DeviceState, plan: PulsePlan, stream: Stream, event: int, backend: Backend, threads: int

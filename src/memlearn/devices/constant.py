@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ..ops.pulse_update import Kernels, compile_step
 from .base import AbstractDevice
+from .state import Cells
 
 
 def step(g: Any, p: Any, up: bool) -> Any:
@@ -24,6 +25,6 @@ class ConstantStep(AbstractDevice):
     kernels: ClassVar[Kernels] = compile_step(step)
     sources: ClassVar[tuple[str, ...]] = ("Gokmen and Vlasov, Front. Neurosci. 10:333 (2016), constant-step device",)
 
-    def columns(self, up: Tensor, down: Tensor, lower: Tensor, upper: Tensor) -> list[Tensor]:
+    def columns(self, cells: Cells) -> list[Tensor]:
         """The two step sizes."""
-        return [up, down]
+        return [cells.up, cells.down]

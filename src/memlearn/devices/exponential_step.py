@@ -11,6 +11,7 @@ from torch import Tensor
 from ..core.component import quantity
 from ..ops.pulse_update import Kernels, compile_step
 from .base import AbstractDevice
+from .state import Cells
 
 
 def step(g: Any, p: Any, up: bool) -> Any:
@@ -47,25 +48,22 @@ class ExponentialStep(AbstractDevice):
 
     def middle_factor(self, up: bool) -> float:
         """The bracket at mid-range."""
-        return max(0.0, 1 - self._weight(up))
+        weight = (
+            self.A_up * math.exp(self.gamma_up * self.b) if up else self.A_down * math.exp(-self.gamma_down * self.b)
+        )
+        return max(0.0, 1 - weight)
 
-    def columns(self, up: Tensor, down: Tensor, lower: Tensor, upper: Tensor) -> list[Tensor]:
+    def columns(self, cells: Cells) -> list[Tensor]:
         """D, weight at mid-range and rate in 1/S, up then down; the middle."""
-        like = up.new_ones(up.shape)
         # A stuck cell has no width, and no step; any rate will do.
-        rate = 2 * self.a / (upper - lower).where(upper > lower, self.range)
+        rate = 2 * self.a / (cells.upper - cells.lower).where(cells.upper > cells.lower, self.range)
+        up, down = self.gamma_up + cells.shape_up, self.gamma_down + cells.shape_down
         return [
-            up,
-            self._weight(True) * like,
-            self.gamma_up * rate,
-            down,
-            self._weight(False) * like,
-            -self.gamma_down * rate,
-            self.middle * like,
+            cells.up,
+            self.A_up * (up * self.b).exp(),
+            up * rate,
+            cells.down,
+            self.A_down * (-down * self.b).exp(),
+            -down * rate,
+            cells.up.new_full(cells.up.shape, self.middle),
         ]
-
-    def _weight(self, up: bool) -> float:
-        """The exponential at mid-range, with its weight."""
-        if up:
-            return self.A_up * math.exp(self.gamma_up * self.b)
-        return self.A_down * math.exp(-self.gamma_down * self.b)

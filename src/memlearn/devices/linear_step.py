@@ -10,6 +10,7 @@ from ..core.component import quantity
 from ..ops.pulse_update import Kernels
 from .affine import KERNELS, columns
 from .base import AbstractDevice
+from .state import Cells
 
 
 class LinearStep(AbstractDevice):
@@ -21,8 +22,8 @@ class LinearStep(AbstractDevice):
 
     D is the step at the middle of the nominal range. Slope 0 is a constant step and 1 a soft bound; 0.1 is a step at
     the bound ahead that is 10 % below D. A negative slope lets steps grow on the way (a down branch that retraces the
-    up branch), a slope above 1 ends the way before the bound; no step is ever negative. Cycle-to-cycle variation is
-    relative to the step, as in every law here: additive noise, which does not shrink with the step, is not simulated.
+    up branch), a slope above 1 ends the way before the bound; no step is ever negative. Additive cycle noise, which
+    does not shrink with the step, is the `range_spread` of `cycle_to_cycle`.
     """
 
     kind: Literal["linear_step"] = "linear_step"
@@ -37,6 +38,6 @@ class LinearStep(AbstractDevice):
         0.1, unit="1", doc="loss of the down step at the lower bound: 0 constant, 1 soft bound"
     )
 
-    def columns(self, up: Tensor, down: Tensor, lower: Tensor, upper: Tensor) -> list[Tensor]:
+    def columns(self, cells: Cells) -> list[Tensor]:
         """Step at the bound ahead and slope, up then down."""
-        return columns(up, down, upper - self.middle, self.middle - lower, (self.slope_up, self.slope_down))
+        return columns(cells, self.middle, (self.slope_up + cells.shape_up, self.slope_down + cells.shape_down))

@@ -9,6 +9,7 @@ from torch import Tensor
 from ..core.component import quantity
 from ..ops.pulse_update import Kernels, compile_step
 from .base import AbstractDevice
+from .state import Cells
 
 
 def step(g: Any, p: Any, up: bool) -> Any:
@@ -40,10 +41,10 @@ class PowerStep(AbstractDevice):
         1.0, unit="1", ge=0, doc="of down pulses: 0 constant, 1 soft bound, above 1 steeper"
     )
 
-    def columns(self, up: Tensor, down: Tensor, lower: Tensor, upper: Tensor) -> list[Tensor]:
+    def columns(self, cells: Cells) -> list[Tensor]:
         """Step, 1 / distance from mid-range to the bound ahead, exponent; up then down."""
         # A stuck cell has no distance to its bounds, and no step.
-        above = (upper - self.middle).where(up > 0, self.range)
-        below = (self.middle - lower).where(down > 0, self.range)
-        powers = (up.new_full(up.shape, power) for power in (self.exponent_up, self.exponent_down))
-        return [up, 1 / above, next(powers), down, 1 / below, next(powers)]
+        above = (cells.upper - self.middle).where(cells.up > 0, self.range)
+        below = (self.middle - cells.lower).where(cells.down > 0, self.range)
+        powers = (self.exponent_up + cells.shape_up, self.exponent_down + cells.shape_down)
+        return [cells.up, 1 / above, powers[0].clamp_min(0), cells.down, 1 / below, powers[1].clamp_min(0)]

@@ -9,6 +9,7 @@ from torch import Tensor
 from ..core.component import quantity
 from ..ops.pulse_update import Kernels, compile_step
 from .base import AbstractDevice
+from .state import Cells
 
 
 def step(g: Any, p: Any, up: bool) -> Any:
@@ -37,13 +38,15 @@ class SoftBounds(AbstractDevice):
     mix_up: float = quantity(1.0, unit="1", ge=0, le=1, doc="non-linearity of up pulses: 0 constant, 1 soft bound")
     mix_down: float = quantity(1.0, unit="1", ge=0, le=1, doc="non-linearity of down pulses: 0 constant, 1 soft bound")
 
-    def columns(self, up: Tensor, down: Tensor, lower: Tensor, upper: Tensor) -> list[Tensor]:
+    def columns(self, cells: Cells) -> list[Tensor]:
         """Constant part and slope, up then down; a stuck cell has neither."""
-        above = (upper - self.middle).where(up > 0, self.range)
-        below = (self.middle - lower).where(down > 0, self.range)
+        above = (cells.upper - self.middle).where(cells.up > 0, self.range)
+        below = (self.middle - cells.lower).where(cells.down > 0, self.range)
+        mix_up = (self.mix_up + cells.shape_up).clamp(0, 1)
+        mix_down = (self.mix_down + cells.shape_down).clamp(0, 1)
         return [
-            (1 - self.mix_up) * up,
-            self.mix_up * up / above,
-            (1 - self.mix_down) * down,
-            self.mix_down * down / below,
+            (1 - mix_up) * cells.up,
+            mix_up * cells.up / above,
+            (1 - mix_down) * cells.down,
+            mix_down * cells.down / below,
         ]

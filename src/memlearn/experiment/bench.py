@@ -311,7 +311,7 @@ def _stages(trainer: FusedSGD, inputs: Tensor, labels: Tensor, limits: Limits) -
         words += slots * (np.count_nonzero(registers[n]) + np.count_nonzero(wanted[n])) / batch
         state = [array[n].copy() for array in cells]
         shape, device = (1, 1, layer.height, layer.width), tiles[n].array.device
-        plan = (shape, rows[n], columns[n], np.float32(layer.c2c), tuple(Stream.root(0)), 0)
+        plan = (shape, rows[n], columns[n], False, layer.noise, tuple(Stream.root(0)), 0)
         pulses += device.kernels.trains(*[array[n].copy() for array in cells], *plan).pulses / batch
         add("pulses", lambda state=state, plan=plan, device=device: device.kernels.trains(*state, *plan))
     reads = (

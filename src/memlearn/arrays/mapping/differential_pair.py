@@ -70,7 +70,7 @@ class DifferentialPair(AbstractMapping):
 
     def counts(self, plan: Counts) -> Counts:
         """G+ as asked, G- the other way."""
-        return Counts(_interleave(plan.pulses, -plan.pulses))
+        return plan._replace(pulses=_interleave(plan.pulses, -plan.pulses))
 
     def trains(self, plan: Trains) -> Trains:
         """The line of G- fires in the same slots with the other sign."""

@@ -70,7 +70,7 @@ class ReferenceColumn(AbstractMapping):
 
     def counts(self, plan: Counts) -> Counts:
         """References are never pulsed."""
-        return Counts(pad(plan.pulses, (0, 1, 0, 1)))
+        return plan._replace(pulses=pad(plan.pulses, (0, 1, 0, 1)))
 
     def trains(self, plan: Trains) -> Trains:
         """Reference lines never fire."""

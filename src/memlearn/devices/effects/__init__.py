@@ -1,5 +1,6 @@
 """Imperfections that any device law can carry."""
 
+from .base import AbstractEffect as AbstractEffect
 from .faults import StuckCells as StuckCells
 from .noise import ReadNoise as ReadNoise
 from .spread import CycleToCycle as CycleToCycle

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -13,12 +13,24 @@ from ...ops import random
 
 
 class CycleToCycle(Component):
-    """Spread of the change made by one pulse: step x (1 + spread x normal), drawn anew for every pulse.
+    """Spread of the change made by one pulse, drawn anew for every pulse; z is standard normal.
 
-    The percentage is of the *step*, not of the conductance range; a spread of x of the range is x * states here.
+        step x (1 + spread z) + (range_spread x range + slope x (G - lower bound)) z
+
+    A percentage says nothing before it is said of what: `spread` is relative to the *step*, so that a cell at a soft
+    bound is silent; `range_spread` is relative to the *range*, does not shrink with the step, and is the same as a
+    spread of range_spread x states at mid-range; n pulses add in variance in either case.
     """
 
+    sources: ClassVar[tuple[str, ...]] = (
+        "Gokmen and Vlasov, Front. Neurosci. 10:333 (2016): relative to the step",
+        "Chen, Peng and Yu, IEEE TCAD 37:3067 (2018), NeuroSim: relative to the range",
+        "Nandakumar et al., Front. Neurosci. 14:406 (2020): three terms, for phase-change cells",
+    )
+
     spread: float = quantity(0.0, unit="1", ge=0, doc="standard deviation of one step, relative to that step")
+    range_spread: float = quantity(0.0, unit="1", ge=0, doc="standard deviation of one step, relative to the range")
+    slope: float = quantity(0.0, unit="1", ge=0, doc="standard deviation of one step, relative to G - lower bound")
 
 
 class DeviceToDevice(Component):
@@ -28,6 +40,7 @@ class DeviceToDevice(Component):
     upper_bound: float = quantity(0.0, unit="1", ge=0, doc="spread of the upper bound, relative to half the range")
     lower_bound: float = quantity(0.0, unit="1", ge=0, doc="spread of the lower bound, relative to half the range")
     balance: float = quantity(0.0, unit="1", ge=0, doc="spread of the ratio of up step to down step")
+    shape: float = quantity(0.0, unit="1", ge=0, doc="spread of the law's slope, exponent or label, absolute")
     distribution: Literal["normal", "log_normal"] = setting(
         "normal", doc="of the step size: 1 + spread x normal, cut at zero, or exp(spread x normal)"
     )
@@ -53,3 +66,10 @@ class DeviceToDevice(Component):
         if not self.balance:
             return like.new_zeros(shape)
         return 0.5 * self.balance * random.normal(stream.child("balance"), 0, shape, like)
+
+    def shape_shifts(self, shape: torch.Size, stream: Stream, like: Tensor) -> tuple[Tensor, Tensor]:
+        """What is added to each cell's non-linearity up and down, (shape) each."""
+        if not self.shape:
+            return like.new_zeros(shape), like.new_zeros(shape)
+        up, down = (self.shape * random.normal(stream.child(f"shape_{way}"), 0, shape, like) for way in ("up", "down"))
+        return up, down

@@ -80,7 +80,7 @@ class AbstractFused(ABC):
             "width": tile.conductance.shape[3],
             "mapping": MAPPINGS[type(tile.array.crossbar.mapping)],
             "bias": self.layers[number].bias,
-            "c2c": float(tile.array.device.cycle_to_cycle.spread),
+            "noise": tile.array.device.noise.words(),
         }
 
     def _checked(self, inputs: Tensor, labels: Tensor) -> Tensor:
@@ -96,7 +96,7 @@ class AbstractFused(ABC):
         """Advance the event counters, and count what the stages would have counted."""
         self.rule.steps += steps
         for number, tile in enumerate(self.tiles):
-            tile.events += torch.tensor([steps, steps if number else 0, steps])
+            tile.events += torch.tensor([steps, steps if number else 0, steps, 0])
             if tile.ledger is not None:
                 tile.count_read(Pass.FORWARD, images)
                 if number:
@@ -114,7 +114,7 @@ class AbstractFused(ABC):
 
 
 def plain_tile(tile: Tile) -> bool:
-    """One tile of float32 cells in this machine's memory, compiled kernels, ideal wires, silent reads."""
+    """One tile of float32 cells in this machine's memory, compiled kernels, ideal wires, silent reads, plain cells."""
     array = tile.array
     return (
         tile.backend == "cpu"
@@ -124,4 +124,5 @@ def plain_tile(tile: Tile) -> bool:
         and type(array.crossbar.wires) is IdealWires
         and type(array.crossbar.mapping) in MAPPINGS
         and array.device.read_noise.silent
+        and array.device.plain
     )

@@ -59,7 +59,8 @@ class Layer(NamedTuple):
     rate: float
     max_slots: int
     managed: bool
-    c2c: float
+    noise: tuple[float, float, float]
+    """Of a pulse: `Noise.words()`."""
     forward: Port
     backward: Port
 
@@ -351,7 +352,8 @@ def compile_sgd(kernels: Kernels) -> Callable[..., tuple[float, int]]:
                     (1, 1, layer.height, layer.width),
                     fired[0][:samples],
                     fired[1][:samples],
-                    f32(layer.c2c),
+                    False,
+                    layer.noise,
                     u32(key.cycle0),
                     u32(key.cycle1),
                     key.update_event + number,

@@ -48,7 +48,8 @@ class Layer(NamedTuple):
     """Of the neurons behind the layer."""
     dead_zone: float
     """Of the comparators that read the layer transposed."""
-    c2c: float
+    noise: tuple[float, float, float]
+    """Of a pulse: `Noise.words()`."""
     fires: float
     """Counts that fire a pulse."""
     largest: float
@@ -192,7 +193,7 @@ def compile_sign(kernels: Kernels) -> Callable[..., tuple[float, int]]:
                 layer, key = layers[n], keys[n]
                 tally[n, 2] += _count(layer, memory[n], registers[n], wanted[n], plans[n], samples)
                 pulses, touched = counts_body(
-                    conductances[n], parameters[n], counters[n], plans[n], f32(layer.c2c), u32(key.cycle0),
+                    conductances[n], parameters[n], counters[n], plans[n], layer.noise, u32(key.cycle0),
                     u32(key.cycle1), key.update_event + number, 0, layer.height * layer.width,
                 )  # fmt: skip
                 tally[n, 0] += pulses

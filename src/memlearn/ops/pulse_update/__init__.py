@@ -2,5 +2,7 @@
 
 from .cpu import Kernels as Kernels
 from .cpu import compile_step as compile_step
+from .reference import Noise as Noise
 from .reference import Step as Step
 from .reference import Tally as Tally
+from .reference import stamp as stamp

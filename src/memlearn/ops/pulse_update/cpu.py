@@ -17,13 +17,13 @@ import numpy as np
 from numba.extending import register_jitable
 
 from ..guard import Guarded, tagged
-from ..random.cpu import normal, radius, subkey, threefry, turn
+from ..random.cpu import normal, radius, subkey, threefry, turn, uniform
 from . import reference
-from .reference import Step, Tally
+from .reference import DRAWS, Noise, Step, Tally
 
 u32 = np.uint32
 stamp: Any = register_jitable(reference.stamp)
-_ONE = np.float32(1)
+_ONE, _NONE = np.float32(1), np.float32(0)
 # Coincidences gathered before their noise is drawn in one go.
 _BUFFER = 2048
 # Below this many cells per thread, starting a thread costs more than it saves.
@@ -31,20 +31,29 @@ _GRAIN = 1 << 16
 
 
 @register_jitable
-def _factors(out, cells, n, c2c, k0, k1, slot):  # noqa: ANN001, ANN202
-    """Step factors 1 + c2c x normal of the cells listed: a plain loop, which fills the vector units."""
+def _normals(out, cells, n, k0, k1, slot):  # noqa: ANN001, ANN202
+    """The standard normal numbers of the cells listed: a plain loop, which fills the vector units."""
     block, second = u32(slot >> 1), np.float32(slot & 1)
     first = _ONE - second
     for k in range(n):
         a, b = threefry(u32(cells[k]), block, k0, k1)
         cosine, sine = turn(b)
-        out[k] = _ONE + c2c * (radius(a) * (first * cosine + second * sine))
+        out[k] = radius(a) * (first * cosine + second * sine)
+
+
+@register_jitable
+def _uniform(cell, k0, k1, ordinal):  # noqa: ANN001, ANN202
+    """The number that a law which is random in itself gets for one pulse."""
+    a, b = threefry(cell, u32(DRAWS) | u32(ordinal >> 1), k0, k1)
+    return uniform(b) if ordinal & 1 else uniform(a)
 
 
 class Kernels(NamedTuple):
     """A law's step and its two kernels; arguments as in `reference.py`, without `step`, with a number of threads."""
 
     step: Step
+    drawn: bool
+    """The law's step takes a random number of its own."""
     counts: Callable[..., Tally]
     trains: Callable[..., Tally]
     counts_body: Callable[..., Any]
@@ -54,40 +63,58 @@ class Kernels(NamedTuple):
     """Digest of the law's code, which every kernel that compiles it in must mention."""
 
 
-def compile_step(step: Step) -> Kernels:
+def compile_step(step: Step, *, drawn: bool = False) -> Kernels:
     """The kernels of a law.
 
     Arguments:
         step: a module-level function `step(g, p, up)` in arithmetic that NumPy and Numba share.
+        drawn: the function is `step(g, p, up, u)`, with a new uniform number u for every pulse.
     """
     step = register_jitable(step)
     # Numba keys its disk cache on this file; the code of the law and of the random numbers must be part of the key too,
     # or after an edit there the old kernel would run on.
-    parts = repr([_code(part) for part in (step, normal, subkey)])
+    parts = repr([drawn, *(_code(part) for part in (step, normal, subkey))])
     fingerprint = hashlib.blake2b(parts.encode(), digest_size=8).hexdigest()
+
+    # A law that draws nothing must not pay for a draw, so each kind has a body of its own.
+    if drawn:
+
+        @register_jitable
+        @tagged(fingerprint)
+        def mean(g: Any, p: Any, up: bool, cell: Any, k0: Any, k1: Any, ordinal: Any) -> Any:
+            return step(g, p, up, _uniform(cell, k0, k1, ordinal))
+    else:
+
+        @register_jitable
+        @tagged(fingerprint)
+        def mean(g: Any, p: Any, up: bool, cell: Any, k0: Any, k1: Any, ordinal: Any) -> Any:
+            return step(g, p, up)
 
     @register_jitable
     @tagged(fingerprint)
-    def pulse(g: Any, p: Any, up: bool, factor: Any) -> Any:
-        change = step(g, p, up) * factor
-        moved = g + change if up else g - change
+    def pulse(g: Any, p: Any, up: bool, size: Any, z: Any, noise: Any) -> Any:
+        relative, absolute, slope = noise
+        size = size * (_ONE + relative * z)
+        if absolute != 0 or slope != 0:
+            size = size + (absolute + slope * (g - p[0])) * z
+        moved = g + size if up else g - size
         return min(max(moved, p[0]), p[1])
 
     @register_jitable
     @tagged(fingerprint)
-    def counts_body(g, parameters, counters, plan, c2c, k0, k1, event, first, last):  # noqa: ANN001, ANN202, PLR0913
+    def counts_body(g, parameters, counters, plan, noise, k0, k1, event, first, last):  # noqa: ANN001, ANN202, PLR0913
         k0, k1 = subkey(k0, k1, event, u32(0))
         pulses, cells, mark, counting = 0, 0, np.int32(stamp(event)), counters.shape[0] > 0
+        noisy = noise[0] != 0 or noise[1] != 0 or noise[2] != 0
         for cell in range(first, last):
             n = plan[cell]
             if n == 0:
                 continue
             up, n, x = n > 0, abs(n), g[cell]
             for ordinal in range(n):
-                factor = _ONE
-                if c2c != 0:
-                    factor = _ONE + c2c * normal(k0, k1, u32(cell), u32(ordinal))
-                x = pulse(x, parameters[cell], up, factor)
+                size = mean(x, parameters[cell], up, u32(cell), k0, k1, ordinal)
+                z = normal(k0, k1, u32(cell), u32(ordinal)) if noisy else _NONE
+                x = pulse(x, parameters[cell], up, size, z, noise)
             g[cell] = x
             pulses += n
             cells += 1
@@ -99,19 +126,20 @@ def compile_step(step: Step) -> Kernels:
     @Guarded
     @numba.njit(cache=True, error_model="numpy", nogil=True)
     @tagged(fingerprint)
-    def counts(g, parameters, counters, plan, c2c, k0, k1, event, first, last):  # noqa: ANN001, ANN202, PLR0913
+    def counts(g, parameters, counters, plan, noise, k0, k1, event, first, last):  # noqa: ANN001, ANN202, PLR0913
         _ = fingerprint  # part of the cache key
-        return counts_body(g, parameters, counters, plan, c2c, k0, k1, event, first, last)
+        return counts_body(g, parameters, counters, plan, noise, k0, k1, event, first, last)
 
     @register_jitable
     @tagged(fingerprint)
-    def trains_body(g, parameters, counters, shape, rows, columns, c2c, k0, k1, event, first, last):  # noqa: ANN001, ANN202, PLR0913
+    def trains_body(g, parameters, counters, shape, rows, columns, only_up, noise, k0, k1, event, first, last):  # noqa: ANN001, ANN202, PLR0913
         tile_columns, height, width = shape[1], shape[2], shape[3]
         pulses, cells, mark, counting = 0, 0, np.int32(stamp(event)), counters.shape[0] > 0
+        noisy = noise[0] != 0 or noise[1] != 0 or noise[2] != 0
         line, row_line = np.empty(columns.shape[1], np.int64), np.empty(last - first, np.int64)
         firing, signs = np.empty(columns.shape[1], np.int64), np.empty(columns.shape[1], np.int64)
         room = max(_BUFFER, columns.shape[1])
-        hit, rise, noise = np.empty(room, np.int64), np.empty(room, np.bool_), np.empty(room, np.float32)
+        hit, rise, normals = np.empty(room, np.int64), np.empty(room, np.bool_), np.empty(room, np.float32)
         for sample in range(rows.shape[0]):
             s0, s1 = subkey(k0, k1, event, u32(sample))
             lines, union = 0, np.int64(0)
@@ -151,15 +179,16 @@ def compile_step(step: Step) -> Kernels:
                         sign = bits >> 31 & 1
                         base = (i // height) * tile_columns * height * width + (i % height) * width
                         for n in range(found):
-                            hit[listed + n] = base + firing[n]
-                            rise[listed + n] = signs[n] == sign
-                        listed += found
-                    if c2c != 0:
-                        _factors(noise, hit, listed, c2c, s0, s1, slot)
+                            hit[listed] = base + firing[n]
+                            rise[listed] = signs[n] == sign
+                            listed += not only_up or rise[listed]
+                    if noisy:
+                        _normals(normals, hit, listed, s0, s1, slot)
                     for k in range(listed):
                         cell = hit[k]
-                        factor = noise[k] if c2c != 0 else _ONE
-                        g[cell] = pulse(g[cell], parameters[cell], rise[k], factor)
+                        x, p = g[cell], parameters[cell]
+                        size = mean(x, p, rise[k], u32(cell), s0, s1, slot)
+                        g[cell] = pulse(x, p, rise[k], size, normals[k] if noisy else _NONE, noise)
                         if counting:
                             counters[cell, 0] += 1
                             if counters[cell, 1] != mark:
@@ -171,25 +200,41 @@ def compile_step(step: Step) -> Kernels:
     @Guarded
     @numba.njit(cache=True, error_model="numpy", nogil=True)
     @tagged(fingerprint)
-    def trains(g, parameters, counters, shape, rows, columns, c2c, k0, k1, event, first, last):  # noqa: ANN001, ANN202, PLR0913
+    def trains(g, parameters, counters, shape, rows, columns, only_up, noise, k0, k1, event, first, last):  # noqa: ANN001, ANN202, PLR0913
         _ = fingerprint  # part of the cache key
-        return trains_body(g, parameters, counters, shape, rows, columns, c2c, k0, k1, event, first, last)
+        return trains_body(g, parameters, counters, shape, rows, columns, only_up, noise, k0, k1, event, first, last)
 
-    def run_counts(g, parameters, counters, plan, c2c, key, event, threads=1):  # noqa: ANN001, ANN202
+    def run_counts(g, parameters, counters, plan, noise, key, event, threads=1):  # noqa: ANN001, ANN202
+        words = Noise(*noise).words()
+
         def part(first: int, last: int) -> tuple[int, int]:
-            return counts(g, parameters, counters, plan, c2c, u32(key[0]), u32(key[1]), event, first, last)
+            return counts(g, parameters, counters, plan, words, u32(key[0]), u32(key[1]), event, first, last)
 
         return _split(part, len(g), threads if len(g) >= 2 * _GRAIN else 1)
 
-    def run_trains(g, parameters, counters, shape, rows, columns, c2c, key, event, threads=1):  # noqa: ANN001, ANN202, PLR0913
+    def run_trains(g, parameters, counters, shape, rows, columns, only_up, noise, key, event, threads=1):  # noqa: ANN001, ANN202, PLR0913
+        words = Noise(*noise).words()
+
         def part(first: int, last: int) -> tuple[int, int]:
             return trains(
-                g, parameters, counters, shape, rows, columns, c2c, u32(key[0]), u32(key[1]), event, first, last
+                g,
+                parameters,
+                counters,
+                shape,
+                rows,
+                columns,
+                only_up,
+                words,
+                u32(key[0]),
+                u32(key[1]),
+                event,
+                first,
+                last,
             )
 
         return _split(part, rows.shape[1], threads if len(g) >= 2 * _GRAIN else 1)
 
-    return Kernels(step, run_counts, run_trains, counts_body, trains_body, fingerprint)
+    return Kernels(step, drawn, run_counts, run_trains, counts_body, trains_body, fingerprint)
 
 
 def _code(function: Any) -> tuple[Any, ...]:

@@ -6,13 +6,15 @@ Arrays, shared by every function of this folder (N cells in C order over (tile r
     parameters    float (N, K): the cell's lower and upper bound in S, then what the law's `step` reads
     counters      int32 (N, 2): pulses ever received, and 1 + the last event that pulsed the cell, 0 before any (modulo
                   2^31 - 1); or (0, 2): do not count
-    c2c           float32: spread of one step, relative to that step
+    noise         `Noise`: standard deviations of one pulse
     key, event    address of the noise: pulse number k of a cell (its ordinal in a count, its slot in a train) takes
                   normal number k of (stream key, event, sample, cell); see ops/random
 
 A law is a function `step(g, p, up)`: the mean change, positive, in S, of a cell at conductance g with parameters p[k].
 Write it in operators that NumPy arrays and Numba scalars share, branch only on `up`, and write a literal as
-`np.float32(0.5)`: a bare 0.5 is a float64 to Numba and would round differently from the reference.
+`np.float32(0.5)`: a bare 0.5 is a float64 to Numba and would round differently from the reference. A law that is random
+in itself is `step(g, p, up, u)`, with u uniform in [0, 1), a multiple of 2^-24, drawn anew for every pulse; it must say
+so (`drawn`), and its u has the address of the pulse's noise, in blocks of their own.
 """
 
 from __future__ import annotations
@@ -24,7 +26,22 @@ import numpy as np
 
 from ..random import reference as random
 
-Step = Callable[[Any, Any, bool], Any]
+Step = Callable[..., Any]
+# Blocks of a cell from here on hold the uniform numbers of laws that are random in themselves.
+DRAWS = 1 << 31
+
+
+class Noise(NamedTuple):
+    """Spread of one pulse: step x (1 + relative z) + (absolute + slope (g - lower bound)) z, z standard normal."""
+
+    relative: float = 0.0
+    absolute: float = 0.0
+    """S."""
+    slope: float = 0.0
+
+    def words(self) -> tuple[Any, Any, Any]:
+        """As the kernels take it."""
+        return np.float32(self.relative), np.float32(self.absolute), np.float32(self.slope)
 
 
 class Tally(NamedTuple):
@@ -41,19 +58,29 @@ def stamp(event: int) -> int:
     return event % 0x7FFFFFFF + 1
 
 
-def _pulse(step: Step, g: np.ndarray, p: np.ndarray, chosen: np.ndarray, up: np.ndarray, factor: Any) -> None:
-    """One pulse to each chosen cell, up or down, its step multiplied by `factor`; then the cell's own bounds."""
-    columns = [p[:, k] for k in range(p.shape[1])]
-    change = np.where(up, step(g, columns, True), -step(g, columns, False)) * factor
-    moved = np.minimum(np.maximum(g + change, columns[0]), columns[1])
-    g[chosen] = moved[chosen]
+class _Pulses:
+    """One pulse to each chosen cell at a time."""
 
+    def __init__(self, step: Step, drawn: bool, g: np.ndarray, p: np.ndarray, noise: Noise) -> None:
+        self.step, self.drawn, self.g, self.noise = step, drawn, g, noise
+        self.columns = [p[:, k] for k in range(p.shape[1])]
+        self.cells = np.arange(len(g), dtype=np.uint32)
 
-def _factor(c2c: np.float32, key: tuple[np.ndarray, np.ndarray], cells: int, ordinal: int) -> Any:
-    if c2c == 0:
-        return np.float32(1)
-    index = np.arange(cells, dtype=np.uint32)
-    return np.float32(1) + c2c * random.normal(*key, index, np.full(cells, ordinal, np.uint32))
+    def apply(self, chosen: np.ndarray, up: np.ndarray, key: tuple[np.ndarray, np.ndarray], ordinal: int) -> None:
+        """Pulse number `ordinal` of a write up or down, with its noise; then the cell's own bounds."""
+        p, more = self.columns, ()
+        if self.drawn:
+            words = random.threefry(self.cells, np.full_like(self.cells, DRAWS | ordinal >> 1), *key)
+            more = (random.uniform(words[ordinal & 1]),)
+        size = np.where(up, self.step(self.g, p, True, *more), self.step(self.g, p, False, *more))
+        relative, absolute, slope = self.noise.words()
+        if relative or absolute or slope:
+            z = random.normal(*key, self.cells, np.full_like(self.cells, ordinal))
+            size = size * (np.float32(1) + relative * z)
+            if absolute or slope:
+                size = size + (absolute + slope * (self.g - p[0])) * z
+        moved = np.minimum(np.maximum(np.where(up, self.g + size, self.g - size), p[0]), p[1])
+        self.g[chosen] = moved[chosen]
 
 
 def _subkey(key: tuple[int, int], event: int, sample: int) -> tuple[np.ndarray, np.ndarray]:
@@ -70,22 +97,24 @@ def _count(counters: np.ndarray, chosen: np.ndarray, event: int) -> int:
     return fresh
 
 
-def counts(
+def counts(  # noqa: PLR0913  (grouped as the kernel: law, cells, counts, noise)
     step: Step,
     conductance: np.ndarray,
     parameters: np.ndarray,
     counters: np.ndarray,
     plan: np.ndarray,
-    c2c: np.float32,
+    noise: Noise,
     key: tuple[int, int],
     event: int,
+    *,
+    drawn: bool = False,
 ) -> Tally:
     """Apply signed pulse counts, int (N,): plan[n] pulses up, or -plan[n] pulses down, one after another."""
-    folded = _subkey(key, event, 0)
+    folded, cells = _subkey(key, event, 0), _Pulses(step, drawn, conductance, parameters, noise)
     pulses = 0
     for ordinal in range(int(np.abs(plan).max(initial=0))):
         chosen = np.abs(plan) > ordinal
-        _pulse(step, conductance, parameters, chosen, plan > 0, _factor(c2c, folded, len(plan), ordinal))
+        cells.apply(chosen, plan > 0, folded, ordinal)
         pulses += int(chosen.sum())
         _count(counters, chosen, event)
     return Tally(pulses, int(np.count_nonzero(plan)))
@@ -99,9 +128,12 @@ def trains(  # noqa: PLR0913  (grouped as the kernel: law, cells, lines, noise)
     shape: tuple[int, int, int, int],
     rows: np.ndarray,
     columns: np.ndarray,
-    c2c: np.float32,
+    only_up: bool,
+    noise: Noise,
     key: tuple[int, int],
     event: int,
+    *,
+    drawn: bool = False,
 ) -> Tally:
     """Apply pulse trains, sample after sample, slot after slot: a cell is pulsed where its row and column both fire.
 
@@ -109,8 +141,10 @@ def trains(  # noqa: PLR0913  (grouped as the kernel: law, cells, lines, noise)
         shape: (tile rows, tile columns, rows, columns), whose product is N.
         rows: int64 (samples, tile rows * rows): bits 0..30 are the slots in which the line fires, bit 31 its sign.
         columns: int64 (samples, tile columns * columns), likewise. Equal signs pulse up, unequal signs down.
+        only_up: cells that would be pulsed down are left alone.
     """
     tile_rows, tile_columns, height, width = shape
+    every = _Pulses(step, drawn, conductance, parameters, noise)
     pulses = cells = 0
     for sample in range(len(rows)):
         folded = _subkey(key, event, sample)
@@ -118,9 +152,9 @@ def trains(  # noqa: PLR0913  (grouped as the kernel: law, cells, lines, noise)
         column = columns[sample].reshape(1, tile_columns, 1, width)
         up = np.broadcast_to((row >> 31 & 1) == (column >> 31 & 1), shape).reshape(-1)
         for slot in range(31):
-            chosen = ((row & column) >> slot & 1).astype(bool).reshape(-1)
+            chosen = ((row & column) >> slot & 1).astype(bool).reshape(-1) & (up | (not only_up))
             if chosen.any():
-                _pulse(step, conductance, parameters, chosen, up, _factor(c2c, folded, len(chosen), slot))
+                every.apply(chosen, up, folded, slot)
                 pulses += int(chosen.sum())
                 cells += _count(counters, chosen, event)
     return Tally(pulses, cells)
