@@ -16,7 +16,7 @@ from ..core.errors import InputError
 from ..core.random import Stream
 from ..core.types import Counts, Drive, PulsePlan
 from ..ops.pulse_update import Kernels, Noise, Tally, reference, stamp
-from .effects import AbstractEffect, CycleToCycle, DeviceToDevice, ReadNoise, StuckCells
+from .effects import AbstractEffect, CycleToCycle, DeviceToDevice, ReadNoise, Retention, StuckCells
 from .state import Cells, DeviceState
 
 Backend = Literal["reference", "cpu"]
@@ -52,6 +52,7 @@ class AbstractDevice(Component):
     device_to_device: DeviceToDevice = setting(DeviceToDevice(), doc="variation from cell to cell")
     faults: StuckCells = setting(StuckCells(), doc="cells that never move")
     read_noise: ReadNoise = setting(ReadNoise(), doc="white noise of a read")
+    retention: Retention = setting(Retention(), doc="forgetting, or leak, towards a level of rest")
     series_resistance: float = quantity(0.0, unit="ohm", ge=0, doc="access resistance in series, seen by every read")
     up_pulse: Pulse = setting(Pulse(), doc="pulse that raises the conductance")
     down_pulse: Pulse = setting(Pulse(), doc="pulse that lowers the conductance")
