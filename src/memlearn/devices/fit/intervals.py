@@ -1,0 +1,208 @@
+"""Estimates with 95 % intervals, in the package's parameters and units."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from scipy.stats import chi2, t
+
+from . import kernels
+from .estimate import ENOUGH, NOISE_NAMES, Estimate, dropped
+from .hierarchy import Opinions, Slope, arrow, climb, opinions, scatter_root, slope
+from .laws import NODES, noise_entries
+
+_LEVEL = 0.95
+_ONE_SIDED = 1.353
+"""Loss of log-likelihood at a one-sided 95 % limit."""
+_DOUBTFUL = 0.35
+"""Standard error above which the likelihood is walked instead of taken for a parabola."""
+_FARTHEST = 12.0
+
+
+class Parameter(NamedTuple):
+    """An estimate; `low` or `high` is None where the data give no limit."""
+
+    name: str
+    value: float
+    low: float | None
+    high: float | None
+    unit: str
+    note: str = ""
+
+
+class Errors(NamedTuple):
+    """Standard errors of the free entries of the population, and the quantiles that make intervals of them."""
+
+    covariance: np.ndarray
+    quantile: np.ndarray
+    seen: Opinions | None
+    here: Slope
+
+
+def errors(found: Estimate) -> Errors:
+    """Covariance of the population's entries, deviations integrated out.
+
+    An entry with a spread over n devices has Student's quantile for the part of its variance that the spread makes.
+    """
+    task, point = found.task, found.point
+    here = slope(task, point)
+    covariance = np.linalg.pinv(arrow(task, point.tau, here.information).schur)
+    quantile = np.full(len(task.free), 1.96)
+    devices, seen = task.packed.devices, None
+    if len(task.random):
+        seen = opinions(task, point, here)
+        for k, position in enumerate(task.random):
+            share = min(1.0, point.tau[k] ** 2 / devices / max(covariance[position, position], 1e-300))
+            if share > 0.05:
+                quantile[position] = t.ppf(0.5 + _LEVEL / 2, (devices - 1) / share**2)
+    return Errors(covariance, quantile, seen, here)
+
+
+def parameters(found: Estimate, known: Errors, *, thorough: bool = True) -> tuple[Parameter, ...]:
+    """Every parameter of the fit with its interval.
+
+    Arguments:
+        thorough: walk the likelihood where its curvature is not to be trusted; slower.
+    """
+    return (*_means(found, known, thorough), *_noises(found, known, thorough), *_spreads(found, known))
+
+
+def _means(found: Estimate, known: Errors, thorough: bool) -> list[Parameter]:
+    task, theta, scale = found.task, found.point.theta, found.task.packed.scale
+    rows: list[Parameter] = []
+    for name, sign in (("step_up", 1.0), ("step_down", -1.0)):
+        value = math.exp(theta[kernels.STEP] + sign * theta[kernels.BALANCE]) * scale
+        width = _width(found, known, {kernels.STEP: 1.0, kernels.BALANCE: sign})
+        rows.append(Parameter(name, value, value * math.exp(-width), value * math.exp(width), "S"))
+    for name, entry in (("g_min", kernels.LOWER), ("g_max", kernels.UPPER)):
+        rows.append(_bound(found, known, name, entry))
+    first = noise_entries(task.law)[0]
+    if task.law.fixed is None:
+        for k, label in enumerate(task.law.shapes):
+            entry = kernels.SHAPES + k
+            low, high = _limits(found, known, entry, thorough)
+            rows.append(_shape(label, theta[entry], low, high))
+            assert entry < first
+    return rows
+
+
+def _shape(label: str, value: float, low: float, high: float) -> Parameter:
+    """A shape under the name it has in the package."""
+    if label.startswith("log plateau"):
+        numbers = [1 - math.exp(-x) for x in (value, low, high)]
+        return Parameter(label.replace("log plateau", "A"), numbers[0], numbers[1], numbers[2], "1")
+    if label.startswith("rate"):
+        return Parameter(label.replace("rate", "gamma"), value, low, high, "1")
+    if label.startswith("log "):
+        exps = [math.exp(min(x, 50.0)) for x in (value, low, high)]
+        return Parameter(label.removeprefix("log "), exps[0], exps[1], exps[2], "1")
+    return Parameter(label, value, low, high, "1")
+
+
+def _bound(found: Estimate, known: Errors, name: str, entry: int) -> Parameter:
+    packed = found.task.packed
+    value = packed.offset + packed.scale * float(found.point.theta[entry])
+    if entry in found.pinned:
+        note = "not approached in the data: set where the traces end"
+        low, high = (0.0, value) if entry == kernels.LOWER else (value, None)
+        return Parameter(name, value, low, high, "S", note)
+    width = packed.scale * _width(found, known, {entry: 1.0})
+    return Parameter(name, value, value - width, value + width, "S")
+
+
+def _noises(found: Estimate, known: Errors, thorough: bool) -> list[Parameter]:
+    task, theta, scale = found.task, found.point.theta, found.task.packed.scale
+    rows = []
+    for k, entry in enumerate(noise_entries(task.law)):
+        unit = scale if k in (1, 2) else 1.0
+        name, dimension = NOISE_NAMES[k], "S" if k in (1, 2) else "1"
+        if k not in found.silent:
+            low, high = _limits(found, known, entry, thorough)
+            rows.append(Parameter(name, *(unit * math.exp(x) for x in (theta[entry], low, high)), dimension))
+            continue
+        limit = _noise_limit(found, entry) if thorough and _offered(found, k) else None
+        note = "not needed by the data" if _offered(found, k) else "not offered: see the warnings"
+        rows.append(Parameter(name, 0.0, 0.0, None if limit is None else unit * limit, dimension, note))
+    return rows
+
+
+def _offered(found: Estimate, noise: int) -> bool:
+    return not (noise == 1 and found.task.law.kind == "constant_step") and noise != 3
+
+
+def _noise_limit(found: Estimate, entry: int) -> float | None:
+    """Upper limit of a noise that is estimated as none: where it costs too much, everything else refitted."""
+    task, point = found.task, found.point
+    low, high = math.log(1e-5), math.log(3.0)
+
+    def loss(x: float) -> float:
+        theta = point.theta.copy()
+        theta[entry] = x
+        return point.value - climb(task, point._replace(theta=theta), rounds=4, gain=0.05).value
+
+    for _ in range(7):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if loss(middle) < _ONE_SIDED else (low, middle)
+    return math.exp(high)
+
+
+def _spreads(found: Estimate, known: Errors) -> list[Parameter]:
+    """Spreads between devices, with the exact interval of the random-effects model (Q profile)."""
+    task, point, rows = found.task, found.point, []
+    if known.seen is None:
+        return rows
+    devices, scale = task.packed.devices, task.packed.scale
+    names = {kernels.STEP: "step", kernels.BALANCE: "balance", kernels.LOWER: "g_min", kernels.UPPER: "g_max"}
+    for k, position in enumerate(task.random):
+        entry = int(task.free[position])
+        name = names.get(entry) or task.law.shapes[entry - kernels.SHAPES]
+        unit, size = ("S", scale) if entry in (kernels.LOWER, kernels.UPPER) else ("1", 1.0)
+        value, variance = known.seen.value[:, k], known.seen.variance[:, k]
+        quantiles = chi2.ppf((0.5 + _LEVEL / 2, 0.5 - _LEVEL / 2), devices - 1)
+        low, high = (scatter_root(value, variance, float(q), 100.0) for q in quantiles)
+        tau = float(point.tau[k]) if point.tau[k] > 2e-4 else 0.0
+        note = "" if low > 0 else "may be none"
+        rows.append(Parameter(f"spread of {name}", size * tau, size * low, size * high, unit, note))
+    return rows
+
+
+def _width(found: Estimate, known: Errors, weights: dict[int, float]) -> float:
+    """Half the interval of a sum of entries; those that are held add nothing."""
+    free, direction = found.task.free, np.zeros(len(found.task.free))
+    for entry, weight in weights.items():
+        direction[free == entry] = weight
+    quantile = max((known.quantile[k] for k in np.flatnonzero(direction)), default=1.96)
+    return float(quantile * math.sqrt(max(direction @ known.covariance @ direction, 0.0)))
+
+
+def _limits(found: Estimate, known: Errors, entry: int, thorough: bool) -> tuple[float, float]:
+    """Both ends of the interval of one entry, by curvature, or along the likelihood where that is doubtful."""
+    value = float(found.point.theta[entry])
+    position = np.flatnonzero(found.task.free == entry)
+    if not len(position):
+        return value, value
+    width = _width(found, known, {entry: 1.0})
+    if not thorough or width < 1.96 * _DOUBTFUL:
+        return value - width, value + width
+    return _walk(found, entry, -1, width), _walk(found, entry, 1, width)
+
+
+def _walk(found: Estimate, entry: int, side: int, width: float) -> float:
+    """Where the profile of the likelihood has fallen by 1.92, to a tenth of the guess; far away it is not sought."""
+    value, level = float(found.point.theta[entry]), found.point.value
+    task, start = dropped(found.task, found.point, entry, value)
+    near, far, step = 0.0, None, min(width, _FARTHEST)
+    for _ in range(8):
+        theta = start.theta.copy()
+        theta[entry] = value + side * step
+        point = climb(task, start._replace(theta=theta), rounds=6, gain=0.02)
+        if level - point.value > ENOUGH:
+            far = step
+        else:
+            near = step
+        if near >= _FARTHEST or (far is not None and far - near < 0.1 * far):
+            break
+        step = min(2 * step, _FARTHEST) if far is None else 0.5 * (near + far)
+    return value + side * (far if far is not None else near)

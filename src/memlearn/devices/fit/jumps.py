@@ -1,0 +1,112 @@
+"""Jump tables: the distribution of the change given the state, taken from the measured pulses as it is."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .packed import Packed
+
+BINS, LEVELS = 10, 21
+_FULL = 40
+"""Pulses that a bin should hold; fewer make fewer bins."""
+_BROAD = 0.01
+"""Share of a broad normal in the density, so that one jump beyond the table is unlikely, not impossible."""
+
+
+class Table(NamedTuple):
+    """Quantiles of the change per bin of the state, in units of z."""
+
+    lower: float
+    upper: float
+    edges: np.ndarray
+    """(bins + 1,): relative states 0 to 1."""
+    probabilities: np.ndarray
+    """(levels,)"""
+    up: np.ndarray
+    """(bins, levels): change of up pulses, positive up."""
+    down: np.ndarray
+    """(bins, levels): change of down pulses, positive down."""
+    rounding: float
+
+
+def table_of(packed: Packed, *, bins: int = BINS, levels: int = LEVELS) -> Table | None:
+    """The table of the readings with weight; None when single pulses of one direction are too few."""
+    before, change, up = _single(packed)
+    lower, upper = float(packed.y.min()), float(packed.y.max())
+    fewest = min(int(up.sum()), int((~up).sum()))
+    if fewest < 2 * _FULL:
+        return None
+    bins = int(np.clip(fewest // _FULL, 2, bins))
+    edges = np.linspace(0, 1, bins + 1)
+    probabilities = np.linspace(0, 1, levels)
+    relative = (before - lower) / (upper - lower)
+    rows = [
+        np.array([_quantiles(relative[way], change[way] * sign, edges[k : k + 2], probabilities) for k in range(bins)])
+        for way, sign in ((up, 1), (~up, -1))
+    ]
+    return Table(lower, upper, edges, probabilities, rows[0], rows[1], packed.rounding)
+
+
+def _single(packed: Packed) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(state before, change, up) of single pulses whose reading has weight."""
+    inside = np.ones(packed.y.size, bool)
+    inside[packed.starts[:-1]] = False
+    chosen = np.flatnonzero(inside & (packed.pulses == 1) & (packed.weight > 0))
+    return packed.y[chosen - 1], packed.y[chosen] - packed.y[chosen - 1], packed.up[chosen]
+
+
+def _quantiles(state: np.ndarray, change: np.ndarray, edges: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """Quantiles of a bin; one that is nearly empty takes the nearest pulses to it."""
+    inside = (state >= edges[0]) & (state <= edges[1])
+    if inside.sum() < _FULL // 2:
+        distance = np.abs(state - edges.mean())
+        inside = distance <= np.partition(distance, _FULL // 2)[_FULL // 2]
+    return np.quantile(change[inside], probabilities)
+
+
+def quantile_function(table: Table, state: np.ndarray, up: np.ndarray) -> np.ndarray:
+    """(states, levels): quantiles of the change at each state, interpolated between the middles of the bins."""
+    middles = 0.5 * (table.edges[:-1] + table.edges[1:])
+    relative = (state - table.lower) / (table.upper - table.lower)
+    place = np.interp(relative, middles, np.arange(len(middles)))
+    k = np.minimum(place.astype(int), len(middles) - 2)
+    part = (place - k)[:, None]
+    both = [(1 - part) * rows[k] + part * rows[k + 1] for rows in (table.up, table.down)]
+    return np.where(up[:, None], both[0], both[1])
+
+
+def log_density(table: Table, packed: Packed) -> np.ndarray:
+    """(readings,): log-density of every reading given the one before; several pulses at once are not judged (0)."""
+    out, inside = np.zeros(packed.y.size), np.ones(packed.y.size, bool)
+    inside[packed.starts[:-1]] = False
+    chosen = np.flatnonzero(inside & (packed.pulses == 1))
+    before, up = packed.y[chosen - 1], packed.up[chosen]
+    change = (packed.y[chosen] - before) * np.where(up, 1, -1)
+    rows = quantile_function(table, before, up)
+    finest = np.sqrt(12 * table.rounding)
+    widths = np.diff(rows, axis=1)
+    # Repeated values would make an infinite density: no piece is narrower than the readings are fine.
+    weight = np.diff(table.probabilities) / np.maximum(widths, finest)
+    middles = 0.5 * (rows[:, 1:] + rows[:, :-1])
+    half = 0.5 * np.maximum(widths, finest)
+    density = (weight * (np.abs(change[:, None] - middles) <= half)).sum(axis=1)
+    spread = 3 * np.maximum(rows[:, -1] - rows[:, 0], finest)
+    off = (change - rows[:, len(table.probabilities) // 2]) / spread
+    broad = np.exp(-0.5 * off**2) / (spread * np.sqrt(2 * np.pi))
+    out[chosen] = np.log((1 - _BROAD) * density + _BROAD * broad + 1e-300)
+    return out
+
+
+def walk(table: Table, start: float, up: np.ndarray, pulses: np.ndarray, uniforms: np.ndarray) -> np.ndarray:
+    """States of one cell after every reading's pulses; `uniforms` has one number per pulse."""
+    x, out, used = start, np.empty(up.size), 0
+    for t in range(up.size):
+        for _ in range(int(pulses[t]) if t else 0):
+            row = quantile_function(table, np.array([x]), np.array([up[t]]))[0]
+            jump = float(np.interp(uniforms[used], table.probabilities, row))
+            used += 1
+            x = min(max(x + jump if up[t] else x - jump, table.lower), table.upper)
+        out[t] = x
+    return out

@@ -1,0 +1,61 @@
+"""Traces as the compiled code takes them: one after the other, in units of their own range."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .traces import Traces
+
+_FINEST = 1e-4
+"""Readings are taken to be no better than this part of the range: keeps densities finite in data without noise."""
+_REPEATED = 0.7
+"""Below this share of distinct values the readings are taken to be rounded to their median distance."""
+
+
+class Packed(NamedTuple):
+    """All traces end to end: z = (conductance - offset) / scale."""
+
+    y: np.ndarray
+    """(readings,)"""
+    up: np.ndarray
+    pulses: np.ndarray
+    weight: np.ndarray
+    """(readings,): how much each counts in the likelihood."""
+    starts: np.ndarray
+    """(traces + 1,)"""
+    of_device: tuple[np.ndarray, ...]
+    """The traces of each device."""
+    offset: float
+    scale: float
+    rounding: float
+    """Variance of rounding, in units of z."""
+
+    @property
+    def devices(self) -> int:
+        """How many devices."""
+        return len(self.of_device)
+
+    @property
+    def zero(self) -> float:
+        """Conductance 0 in units of z."""
+        return -self.offset / self.scale
+
+    def weighted(self, weight: np.ndarray) -> Packed:
+        """The same traces with other weights."""
+        return self._replace(weight=np.ascontiguousarray(weight, np.float64))
+
+
+def pack(traces: Traces) -> Packed:
+    """Traces for the compiled code."""
+    low, high = traces.span
+    y = (np.concatenate(traces.conductance) - low) / (high - low)
+    names = traces.device_names
+    of_device = tuple(np.array([i for i, d in enumerate(traces.devices) if d == name], np.int64) for name in names)
+    starts = np.concatenate([[0], np.cumsum([len(g) for g in traces.conductance])]).astype(np.int64)
+    values = np.unique(y)
+    grid = float(np.median(np.diff(values))) if values.size < _REPEATED * y.size and values.size > 2 else 0.0
+    rounding = max(grid**2 / 12, _FINEST**2)
+    up, pulses = np.concatenate(traces.up), np.concatenate(traces.pulses)
+    return Packed(y, up, pulses, np.ones(y.size), starts, of_device, low, high - low, rounding)
