@@ -22,6 +22,7 @@ from memlearn.devices import (
     DeviceState,
     ExponentialStep,
     LinearStep,
+    NeuroSimCurve,
     PowerStep,
     SoftBounds,
 )
@@ -34,6 +35,7 @@ CASES = [
     LinearStep(slope_up=0.4, slope_down=-0.5, asymmetry=0.1),
     PowerStep(exponent_up=2.0, exponent_down=0.5),
     ExponentialStep(),
+    NeuroSimCurve(label_up=1.75, label_down=1.46, pulses_down=80),
 ]
 
 SHAPE = (2, 3, 5, 7)

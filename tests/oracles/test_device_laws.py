@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 import torch
 
+from memlearn.core.errors import InputError
 from memlearn.core.random import Stream
 from memlearn.core.types import Counts
-from memlearn.devices import AbstractDevice, ExponentialStep, LinearStep, PowerStep
+from memlearn.devices import AbstractDevice, ExponentialStep, LinearStep, NeuroSimCurve, PowerStep
 from memlearn.devices.effects import DeviceToDevice
+from memlearn.devices.neurosim_curve import a_to_label, curvature, label_to_a, step_and_slope
 
 STREAM = Stream.root(4)
 SHAPE = (1, 1, 5, 8)
@@ -162,3 +164,87 @@ def test_a_bracket_below_zero_is_no_step():
     law = ExponentialStep(A_up=1.5, gamma_up=1.0, A_down=0.0, a=-1.0, b=0.0)
     cells = Cells(law)
     assert law.middle_factor(True) == 0.0 and not cells.pulse(100).any() and (cells.pulse(-1) < 0).all()
+
+
+LABELS = [0.01, 0.10, 0.5, 1, 1.94, 2.40, 3.68, 4.88, 6, 6.76, 9]
+CURVATURES = [126.268958, 12.625807, 2.519877, 1.251653, 0.629249, 0.499181]
+CURVATURES += [0.300644, 0.200303, 0.135619, 0.100251, 0.022810]
+
+
+@pytest.mark.parametrize(("label", "a"), list(zip(LABELS, CURVATURES, strict=True)))
+def test_labels_of_the_published_table(label, a):
+    assert label_to_a(label) == pytest.approx(a, abs=1e-6) and label_to_a(-label) == -label_to_a(label)
+    assert a_to_label(label_to_a(-label)) == pytest.approx(-label, rel=1e-9)
+
+
+def test_labels_near_zero_are_the_straight_line():
+    assert label_to_a(0.0) == np.inf and a_to_label(np.inf) == 0.0
+    assert label_to_a(1e-7) == pytest.approx(1.26269e7, rel=1e-5)
+    assert a_to_label(1.26269e7) == pytest.approx(1e-7, rel=1e-5)
+    assert step_and_slope(np.array(0.0), 50) == (0.04, 0.0)
+    assert step_and_slope(np.array(1e-11), 50) == (pytest.approx(0.04, rel=1e-10), pytest.approx(5e-12))
+
+
+def test_labels_and_curvatures_are_inverse_everywhere():
+    labels = np.concatenate([np.linspace(-10, 10, 2001), np.logspace(-9, 1, 200)])
+    back = [a_to_label(1 / k) if k else 0.0 for k in curvature(labels)]
+    assert np.allclose(back, labels, rtol=1e-11, atol=0)
+    assert np.array_equal(curvature(np.array([-40.0, 11.0])), curvature(np.array([-10.0, 10.0])))
+
+
+def test_impossible_labels_are_refused():
+    for value in (10.2, -11.0, float("nan")):
+        with pytest.raises(InputError, match="must lie from -10 to 10"):
+            label_to_a(value)
+    for value in (0.0, float("nan")):
+        with pytest.raises(InputError, match="other than zero"):
+            a_to_label(value)
+    for value in (0.0, 1e-4):
+        with pytest.raises(InputError, match="must have a label from -10 to 10"):
+            NeuroSimCurve(a_down=value)
+
+
+def curve(y: float, a: float, x: float) -> float:
+    """y after x more of the range's pulses on the exponential curve of section 2.4."""
+    b = -np.expm1(-1 / a)
+    start = -a * np.log1p(-y * b)
+    return float(np.clip(-np.expm1(-(start + x) / a) / b, 0, 1)) if start + x < 1 else 1.0
+
+
+@pytest.mark.parametrize("n", PULSES)
+@pytest.mark.parametrize("labels", [(2.4, -4.88), (0.04, -0.63), (1.75, 1.46), (-1.0, -2.0), (3.0, 3.0)])
+def test_neurosim_curve(n, labels):
+    up, down = labels
+    cells = Cells(NeuroSimCurve(states=97, pulses_down=120, label_up=up, label_down=down))
+    top = curve(0.5, label_to_a(up), n / 97)
+    assert np.abs(cells.pulse(n) / cells.law.range + 0.5 - top).max() < 1e-6
+    y = 1 - curve(1 - top, -label_to_a(down), n / 120)
+    assert np.abs(cells.pulse(-n) / cells.law.range + 0.5 - y).max() < 1e-6
+
+
+TABLE_C = [
+    (2.40, -4.88, (97, 100), 0.7623, 0.9865, 0.026815, 0.049364),
+    (3.68, -6.76, (50, 50), 0.9306, 0.9999, 0.069157, 0.180876),
+    (0.105, 2.40, (100, 100), 0.0416, -0.7623, 0.020003, 0.026545),
+    (0.5, -0.5, (64, 64), 0.1959, 0.1959, 0.031561, 0.031561),
+    (1.75, 1.46, (32, 32), 0.6120, -0.5293, 0.071131, 0.070866),
+]
+
+
+@pytest.mark.parametrize(("up", "down", "pulses", "g_up", "g_down", "d_up", "d_down"), TABLE_C)
+def test_converted_values(up, down, pulses, g_up, g_down, d_up, d_down):
+    by_label = NeuroSimCurve(states=pulses[0], pulses_down=pulses[1], label_up=up, label_down=down)
+    for law in (by_label, by_label.replace(label_up=0.0, label_down=0.0, a_up=label_to_a(up), a_down=label_to_a(down))):
+        assert law.affine(np.array(law.label(True)), True) == pytest.approx((d_up, g_up), abs=6e-5)
+        assert law.affine(np.array(law.label(False)), False) == pytest.approx((d_down, g_down), abs=6e-5)
+
+
+def test_labels_that_differ_from_cell_to_cell():
+    # Small labels with a large spread: many change their sign, and every cell follows the curve of its own label.
+    spread = DeviceToDevice(shape=0.5)
+    cells = Cells(NeuroSimCurve(states=60, label_up=0.1, label_down=-0.1, device_to_device=spread))
+    like = torch.empty(0, dtype=torch.float64)
+    labels = 0.1 + spread.shape_shifts(torch.Size(SHAPE), STREAM, like)[0].numpy()
+    assert (labels < 0).any() and (labels > 0).any()
+    top = [curve(0.5, label_to_a(label), 7 / 60) for label in labels.ravel()]
+    assert np.abs(cells.pulse(7) / cells.law.range + 0.5 - np.reshape(top, SHAPE)).max() < 1e-9
