@@ -226,9 +226,8 @@ class TestState:
     def test_there_is_nothing_for_torchs_optimisers(self):
         model = network()
         assert list(model.parameters()) == []
-        assert {name.split(".")[-1] for name in model.state_dict()} == {
-            "conductance", "parameters_", "counters", "events"
-        }  # fmt: skip
+        names = {name.split(".")[-1] for name in model.state_dict()}
+        assert names == {"conductance", "parameters_", "counters", "memory", "events"}
 
     def test_a_deep_copy_goes_its_own_way(self):
         model = network()
