@@ -59,7 +59,7 @@ class Layer(NamedTuple):
     rate: float
     max_slots: int
     managed: bool
-    noise: tuple[float, float, float]
+    noise: tuple[Any, ...]
     """Of a pulse: `Noise.words()`."""
     forward: Port
     backward: Port

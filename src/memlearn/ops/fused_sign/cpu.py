@@ -48,7 +48,7 @@ class Layer(NamedTuple):
     """Of the neurons behind the layer."""
     dead_zone: float
     """Of the comparators that read the layer transposed."""
-    noise: tuple[float, float, float]
+    noise: tuple[Any, ...]
     """Of a pulse: `Noise.words()`."""
     fires: float
     """Counts that fire a pulse."""

@@ -63,37 +63,50 @@ class Kernels(NamedTuple):
     """Digest of the law's code, which every kernel that compiles it in must mention."""
 
 
-def compile_step(step: Step, *, drawn: bool = False) -> Kernels:
+def compile_step(step: Step, *, drawn: bool = False, table: bool = False) -> Kernels:
     """The kernels of a law.
 
     Arguments:
         step: a module-level function `step(g, p, up)` in arithmetic that NumPy and Numba share.
-        drawn: the function is `step(g, p, up, u)`, with a new uniform number u for every pulse.
+        drawn: the function takes one more argument, a new uniform number u for every pulse.
+        table: the function takes `Noise.table` after `up`: step(g, p, up, table) or step(g, p, up, table, u).
     """
     step = register_jitable(step)
     # Numba keys its disk cache on this file; the code of the law and of the random numbers must be part of the key too,
     # or after an edit there the old kernel would run on.
-    parts = repr([drawn, *(_code(part) for part in (step, normal, subkey))])
+    parts = repr([drawn, table, *(_code(part) for part in (step, normal, subkey))])
     fingerprint = hashlib.blake2b(parts.encode(), digest_size=8).hexdigest()
 
-    # A law that draws nothing must not pay for a draw, so each kind has a body of its own.
-    if drawn:
+    # A law that draws nothing must not pay for a draw, nor one without a table for a table: a body for each kind.
+    if drawn and table:
 
         @register_jitable
         @tagged(fingerprint)
-        def mean(g: Any, p: Any, up: bool, cell: Any, k0: Any, k1: Any, ordinal: Any) -> Any:
+        def mean(g: Any, p: Any, up: bool, noise: Any, cell: Any, k0: Any, k1: Any, ordinal: Any) -> Any:
+            return step(g, p, up, noise[3], _uniform(cell, k0, k1, ordinal))
+    elif drawn:
+
+        @register_jitable
+        @tagged(fingerprint)
+        def mean(g: Any, p: Any, up: bool, noise: Any, cell: Any, k0: Any, k1: Any, ordinal: Any) -> Any:
             return step(g, p, up, _uniform(cell, k0, k1, ordinal))
+    elif table:
+
+        @register_jitable
+        @tagged(fingerprint)
+        def mean(g: Any, p: Any, up: bool, noise: Any, cell: Any, k0: Any, k1: Any, ordinal: Any) -> Any:
+            return step(g, p, up, noise[3])
     else:
 
         @register_jitable
         @tagged(fingerprint)
-        def mean(g: Any, p: Any, up: bool, cell: Any, k0: Any, k1: Any, ordinal: Any) -> Any:
+        def mean(g: Any, p: Any, up: bool, noise: Any, cell: Any, k0: Any, k1: Any, ordinal: Any) -> Any:
             return step(g, p, up)
 
     @register_jitable
     @tagged(fingerprint)
     def pulse(g: Any, p: Any, up: bool, size: Any, z: Any, noise: Any) -> Any:
-        relative, absolute, slope = noise
+        relative, absolute, slope = noise[0], noise[1], noise[2]
         size = size * (_ONE + relative * z)
         if absolute != 0 or slope != 0:
             size = size + (absolute + slope * (g - p[0])) * z
@@ -112,7 +125,7 @@ def compile_step(step: Step, *, drawn: bool = False) -> Kernels:
                 continue
             up, n, x = n > 0, abs(n), g[cell]
             for ordinal in range(n):
-                size = mean(x, parameters[cell], up, u32(cell), k0, k1, ordinal)
+                size = mean(x, parameters[cell], up, noise, u32(cell), k0, k1, ordinal)
                 z = normal(k0, k1, u32(cell), u32(ordinal)) if noisy else _NONE
                 x = pulse(x, parameters[cell], up, size, z, noise)
             g[cell] = x
@@ -187,7 +200,7 @@ def compile_step(step: Step, *, drawn: bool = False) -> Kernels:
                     for k in range(listed):
                         cell = hit[k]
                         x, p = g[cell], parameters[cell]
-                        size = mean(x, p, rise[k], u32(cell), s0, s1, slot)
+                        size = mean(x, p, rise[k], noise, u32(cell), s0, s1, slot)
                         g[cell] = pulse(x, p, rise[k], size, normals[k] if noisy else _NONE, noise)
                         if counting:
                             counters[cell, 0] += 1
@@ -205,7 +218,7 @@ def compile_step(step: Step, *, drawn: bool = False) -> Kernels:
         return trains_body(g, parameters, counters, shape, rows, columns, only_up, noise, k0, k1, event, first, last)
 
     def run_counts(g, parameters, counters, plan, noise, key, event, threads=1):  # noqa: ANN001, ANN202
-        words = Noise(*noise).words()
+        words = Noise(*noise).words(g.dtype)
 
         def part(first: int, last: int) -> tuple[int, int]:
             return counts(g, parameters, counters, plan, words, u32(key[0]), u32(key[1]), event, first, last)
@@ -213,7 +226,7 @@ def compile_step(step: Step, *, drawn: bool = False) -> Kernels:
         return _split(part, len(g), threads if len(g) >= 2 * _GRAIN else 1)
 
     def run_trains(g, parameters, counters, shape, rows, columns, only_up, noise, key, event, threads=1):  # noqa: ANN001, ANN202, PLR0913
-        words = Noise(*noise).words()
+        words = Noise(*noise).words(g.dtype)
 
         def part(first: int, last: int) -> tuple[int, int]:
             return trains(

@@ -14,7 +14,8 @@ A law is a function `step(g, p, up)`: the mean change, positive, in S, of a cell
 Write it in operators that NumPy arrays and Numba scalars share, branch only on `up`, and write a literal as
 `np.float32(0.5)`: a bare 0.5 is a float64 to Numba and would round differently from the reference. A law that is random
 in itself is `step(g, p, up, u)`, with u uniform in [0, 1), a multiple of 2^-24, drawn anew for every pulse; it must say
-so (`drawn`), and its u has the address of the pulse's noise, in blocks of their own.
+so (`drawn`), and its u has the address of the pulse's noise, in blocks of their own. A law that all cells share a table
+of is `step(g, p, up, table)` or `step(g, p, up, table, u)`; the table is part of the `Noise`, in the cells' precision.
 """
 
 from __future__ import annotations
@@ -38,10 +39,13 @@ class Noise(NamedTuple):
     absolute: float = 0.0
     """S."""
     slope: float = 0.0
+    table: np.ndarray | None = None
+    """(n,): numbers that all cells of a law share, for laws with a table only."""
 
-    def words(self) -> tuple[Any, Any, Any]:
-        """As the kernels take it."""
-        return np.float32(self.relative), np.float32(self.absolute), np.float32(self.slope)
+    def words(self, dtype: Any = np.float32) -> tuple[Any, ...]:
+        """As the kernels take it, a table in the precision of the cells."""
+        spread = np.float32(self.relative), np.float32(self.absolute), np.float32(self.slope)
+        return spread if self.table is None else (*spread, self.table.astype(dtype))
 
 
 class Tally(NamedTuple):
@@ -62,18 +66,17 @@ class _Pulses:
     """One pulse to each chosen cell at a time."""
 
     def __init__(self, step: Step, drawn: bool, g: np.ndarray, p: np.ndarray, noise: Noise) -> None:
-        self.step, self.drawn, self.g, self.noise = step, drawn, g, noise
+        self.step, self.drawn, self.g, self.noise = step, drawn, g, noise.words(g.dtype)
         self.columns = [p[:, k] for k in range(p.shape[1])]
         self.cells = np.arange(len(g), dtype=np.uint32)
 
     def apply(self, chosen: np.ndarray, up: np.ndarray, key: tuple[np.ndarray, np.ndarray], ordinal: int) -> None:
         """Pulse number `ordinal` of a write up or down, with its noise; then the cell's own bounds."""
-        p, more = self.columns, ()
+        p, (relative, absolute, slope, *more) = self.columns, self.noise
         if self.drawn:
             words = random.threefry(self.cells, np.full_like(self.cells, DRAWS | ordinal >> 1), *key)
-            more = (random.uniform(words[ordinal & 1]),)
+            more = [*more, random.uniform(words[ordinal & 1])]
         size = np.where(up, self.step(self.g, p, True, *more), self.step(self.g, p, False, *more))
-        relative, absolute, slope = self.noise.words()
         if relative or absolute or slope:
             z = random.normal(*key, self.cells, np.full_like(self.cells, ordinal))
             size = size * (np.float32(1) + relative * z)
