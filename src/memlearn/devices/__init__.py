@@ -8,6 +8,7 @@ from .constant import ConstantStep as ConstantStep
 from .exponential_step import ExponentialStep as ExponentialStep
 from .linear_step import LinearStep as LinearStep
 from .neurosim_curve import NeuroSimCurve as NeuroSimCurve
+from .piecewise_step import PiecewiseStep as PiecewiseStep
 from .power_step import PowerStep as PowerStep
 from .soft_bounds import SoftBounds as SoftBounds
 from .state import Cells as Cells
