@@ -16,7 +16,20 @@ from ..core.errors import InputError
 from ..core.random import Stream
 from ..core.types import Counts, Drive, PulsePlan
 from ..ops.pulse_update import Kernels, Noise, Tally, reference, stamp
-from .effects import AbstractEffect, CycleToCycle, DeviceToDevice, ReadNoise, Retention, StuckCells
+from .effects import (
+    AbstractEffect,
+    CycleToCycle,
+    DeviceToDevice,
+    Drift,
+    Endurance,
+    FlickerNoise,
+    ReadNoise,
+    Relaxation,
+    Retention,
+    StuckCells,
+    TelegraphNoise,
+    WriteNoise,
+)
 from .state import Cells, DeviceState
 
 Backend = Literal["reference", "cpu"]
@@ -52,7 +65,13 @@ class AbstractDevice(Component):
     device_to_device: DeviceToDevice = setting(DeviceToDevice(), doc="variation from cell to cell")
     faults: StuckCells = setting(StuckCells(), doc="cells that never move")
     read_noise: ReadNoise = setting(ReadNoise(), doc="white noise of a read")
+    write_noise: WriteNoise = setting(WriteNoise(), doc="what reads see beside the state, drawn by every write")
+    flicker: FlickerNoise = setting(FlickerNoise(), doc="1/f noise of the conductance that reads see")
+    telegraph: TelegraphNoise = setting(TelegraphNoise(), doc="cells that jump between two levels")
+    relaxation: Relaxation = setting(Relaxation(), doc="shift and spread with the logarithm of time since the write")
+    drift: Drift = setting(Drift(), doc="power law of the time since the write")
     retention: Retention = setting(Retention(), doc="forgetting, or leak, towards a level of rest")
+    endurance: Endurance = setting(Endurance(), doc="closing of the window and failure with the cell's own pulses")
     series_resistance: float = quantity(0.0, unit="ohm", ge=0, doc="access resistance in series, seen by every read")
     up_pulse: Pulse = setting(Pulse(), doc="pulse that raises the conductance")
     down_pulse: Pulse = setting(Pulse(), doc="pulse that lowers the conductance")
@@ -127,6 +146,8 @@ class AbstractDevice(Component):
         seen = state.conductance
         for effect, columns in self._memories(state):
             seen = effect.seen(seen, columns)
+        if seen is not state.conductance:  # no cell conducts backwards, and one that is not in use does not conduct
+            seen = seen.clamp_min(0) * (state.parameters[..., 1] > 0)
         return seen / (1 + self.series_resistance * seen) if self.series_resistance else seen
 
     def conductance(self, state: DeviceState, stream: Stream, event: int) -> Tensor:

@@ -19,6 +19,11 @@ class DeviceState(NamedTuple):
     memory: Tensor
     """(tile rows, tile columns, rows, columns, M): what the effects remember of each cell; M is 0 without any."""
 
+    @property
+    def stuck(self) -> Tensor:
+        """Mask of the cells that nothing can move: stuck ones, and those of a tile that are not in use."""
+        return self.parameters[..., 0] == self.parameters[..., 1]
+
 
 class Cells(NamedTuple):
     """New cells, each with its own deviations, from which a law makes the columns that its step reads; all (shape)."""

@@ -6,18 +6,23 @@ from typing import Any
 
 from torch import Tensor
 
-from ...core.component import Component, quantity
+from ...core.component import Component, quantity, setting
 from ...core.errors import InputError
 from ...core.random import Stream
 from ...ops import random
+from .fault_lines import FaultyLines
 
 
 class StuckCells(Component):
-    """Independent stuck cells, chosen once, when the cells are made."""
+    """Stuck cells, independent ones and whole lines, chosen once, when the cells are made.
+
+    Each cell is stuck with the stated probabilities; a cell of a failing line is stuck as its line says.
+    """
 
     high: float = quantity(0.0, unit="1", ge=0, le=1, doc="fraction of cells stuck at the highest conductance")
     low: float = quantity(0.0, unit="1", ge=0, le=1, doc="fraction of cells stuck at the lowest conductance")
     anywhere: float = quantity(0.0, unit="1", ge=0, le=1, doc="fraction of cells stuck uniformly within the range")
+    lines: FaultyLines = setting(FaultyLines(), doc="lines of cells that fail together")
 
     def model_post_init(self, _: Any) -> None:
         """Fractions of one whole."""
@@ -37,11 +42,14 @@ class StuckCells(Component):
             stream: whose random numbers.
             g_min, g_max: S: the nominal range, at whose ends cells stick.
         """
-        if not (self.high or self.low or self.anywhere):
+        if not (self.high or self.low or self.anywhere or self.lines.rate):
             return lower, upper, lower == lower
         lot = random.uniform(stream.child("stuck"), 0, lower.shape, lower)
         place = g_min + (g_max - g_min) * random.uniform(stream.child("stuck"), 1, lower.shape, lower)
         place = place.masked_fill(lot < self.high, g_max)
         place = place.masked_fill((lot >= self.high) & (lot < self.high + self.low), g_min)
         free = lot >= self.high + self.low + self.anywhere
+        if self.lines.rate:
+            high, low = self.lines.fail(lower.shape, stream.child("lines"), lower)
+            place, free = place.masked_fill(high, g_max).masked_fill(low, g_min), free & ~high & ~low
         return lower.where(free, place), upper.where(free, place), free

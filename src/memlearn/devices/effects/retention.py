@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -28,10 +28,9 @@ class Retention(AbstractEffect):
 
         G(t + dt) = rest + (G(t) - rest) exp(-dt / tau),    tau = time_constant exp(Ea/k (1/T - 1/T_reference))
 
-    Deterministic given tau: waiting a and then b seconds is waiting a + b seconds. With `spread`, tau is log-normal from
-    cell to cell (median time_constant, standard deviation of ln tau = spread), drawn once. The level of rest is a place
-    within the cell's own bounds. Float32 cells round each wait to about 6e-8 of their conductance: waits shorter than
-    that fraction of tau are lost.
+    Deterministic given tau: waiting a and then b seconds is waiting a + b seconds. With `spread`, tau is log-normal
+    from cell to cell (median time_constant, standard deviation of ln tau = spread), drawn once. The level of rest is a
+    place within the cell's own bounds. A wait moves a float32 cell only if it is longer than about 1e-7 tau.
     """
 
     sources: ClassVar[tuple[str, ...]] = (
@@ -39,12 +38,13 @@ class Retention(AbstractEffect):
         "Noh et al., Sci. Adv. (2024): retention convergence point of electrochemical cells",
     )
 
+    kind: Literal["retention"] = "retention"
     time_constant: float | None = quantity(
         None, unit="s", gt=0, doc="time in which the distance to rest falls to 37 % at the reference; none: never"
     )
     rest: float = quantity(0.0, unit="1", ge=0, le=1, doc="level of rest: 0 the cell's lower bound, 1 its upper bound")
     spread: float = quantity(0.0, unit="1", ge=0, doc="standard deviation of ln(time constant) from cell to cell")
-    activation_energy: float = quantity(0.0, unit="eV", ge=0, doc="of the time constant; 0: the same at any temperature")
+    activation_energy: float = quantity(0.0, unit="eV", ge=0, doc="of the time constant; 0: no temperature")
     reference_temperature: float = quantity(300.0, unit="K", gt=0, doc="at which the time constant holds")
 
     @property
