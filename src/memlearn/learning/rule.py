@@ -93,10 +93,16 @@ class Rule:
                 continue
             wanted = self.accumulator.add(self.memory[name], factors)
             plan = self.writer.plan(wanted, self._address(layer.tile))
-            if isinstance(plan, Counts):
+            tallies = [layer.tile.write(plan)]
+            for replica in layer.replicas.values():
+                here = replica.wanted(wanted)
+                same = here is wanted
+                own = plan if same else self.writer.plan(here, self._address(replica.tile))
+                tallies.append(replica.tile.write(own))
+            if isinstance(plan, Counts):  # after the replicas have planned with what the memory asks for
                 self.accumulator.settle(self.memory[name], plan, self.writer.quantum(self.rate))
-            tally = layer.tile.write(plan)
-            pulses, cells = pulses + tally.pulses, cells + tally.cells
+            pulses += sum(tally.pulses for tally in tallies)
+            cells += sum(tally.cells for tally in tallies)
         self.steps += 1
         return Tally(pulses, cells)
 
@@ -118,13 +124,17 @@ class Rule:
                 self.memory[name] = state[f"memory/{name}"].clone()
 
     def digital_memory(self, batch: int) -> Memory:
-        """Bits per weight and per neuron beside the arrays, for a batch of that many samples."""
+        """Bits per weight and per neuron beside the arrays, for a batch of that many samples.
+
+        A layer that is read several times per sample sums as many outer products (`reads_per_sample`, of its last read).
+        """
         switched = not any(isinstance(n.tile.array.periphery.forward.drive, DAC) for n in self.layers.values())
         # Activations of torch are digital; their derivative follows from the stored output.
         circuits = [n.circuit for n in self._neurons()] or [None] * (len(self.layers) > 1)
         per_neuron = [self._neuron_bits(circuit) for circuit in circuits] or [0]
         ternary = self.credit.ternary and switched
-        return Memory(self.accumulator.bits_per_weight(batch, ternary), max(per_neuron))
+        products = batch * max(layer.reads_per_sample for layer in self.layers.values())
+        return Memory(self.accumulator.bits_per_weight(products, ternary), max(per_neuron))
 
     def _address(self, tile: Tile) -> WriteAddress:
         return WriteAddress(tile.weight_step, self.rate, tile.stream.child("writer"), self.steps)

@@ -22,6 +22,26 @@ class Credit(Protocol):
         ...
 
 
+class Replica(nn.Module):
+    """Another physical array of a layer's weights: written in step with the first, with devices of its own.
+
+    Arguments:
+        tile: its cells; shape and lines as those of the layer's first tile, unless a subclass arranges them otherwise.
+    """
+
+    def __init__(self, tile: Tile) -> None:
+        super().__init__()
+        self.tile = tile
+
+    def arrange(self, weight: Tensor) -> Tensor:
+        """Weights (inputs, outputs) of the layer's first tile, or a number for each, in the shape of this one."""
+        return weight
+
+    def wanted(self, wanted: Factors | Tensor) -> Factors | Tensor:
+        """What the first tile shall write, as this one must; the same object where both take the same pulses."""
+        return wanted
+
+
 class ArrayLayer(nn.Module):
     """A layer whose weights are conductances; `loss.backward()` reads its tile transposed and keeps the factors.
 
@@ -29,6 +49,8 @@ class ArrayLayer(nn.Module):
         tile: the physical arrays.
         credit: how errors are represented, or None for the error itself; set by a learning rule.
         factors: what backward passes have left since the last `take_factors`.
+        reads_per_sample: word-line vectors, and so outer products, that a sample of a batch has last taken: positions
+            of a convolution, time steps of a recurrent layer.
     """
 
     def __init__(self, tile: Tile) -> None:
@@ -36,8 +58,20 @@ class ArrayLayer(nn.Module):
         self.tile = tile
         self.credit: Credit | None = None
         self.factors: list[Factors] = []
+        self.reads_per_sample = 1
         # Autograd must visit the layer even where its input needs no gradient (the first layer of a network).
         self._anchor = torch.zeros((), requires_grad=True)
+
+    @property
+    def replicas(self) -> dict[str, Replica]:
+        """Further arrays of the same weights by name, which a rule writes in step with `tile`; most layers have none."""
+        return {}
+
+    def initialise(self, weight: Tensor) -> None:
+        """Set every array as near to the weights (inputs, outputs) as its cells let it; costs and counts nothing."""
+        self.tile.initialise(weight)
+        for replica in self.replicas.values():
+            replica.tile.initialise(replica.arrange(weight))
 
     def read(self, rows: Tensor) -> Tensor:
         """Forward read of (samples, word lines), recorded for the backward pass."""
@@ -52,6 +86,15 @@ class ArrayLayer(nn.Module):
             rows: (samples, word lines), as they were driven forward.
             gradient: (samples, outputs), derivative of the loss.
             want_input: whether a gradient for `rows` is asked for.
+        """
+        wanted = self.keep(rows, gradient)
+        return -self.tile.read_transposed(wanted) if want_input else None
+
+    def keep(self, rows: Tensor, gradient: Tensor) -> Tensor:
+        """Keep the factors of a read, in training mode; `rows` and `gradient` as in `receive`.
+
+        Returns:
+            (samples, outputs): what the bit lines carry back.
 
         Raises:
             InputError: the gradient is not finite; comparisons with NaN would write nothing, without a word.
@@ -65,7 +108,7 @@ class ArrayLayer(nn.Module):
             wanted = self.credit.signal(wanted)
         if self.training:
             self.factors.append(Factors(rows, wanted))
-        return -self.tile.read_transposed(wanted) if want_input else None
+        return wanted
 
     def take_factors(self) -> Factors | None:
         """The factors since the last call, samples one after another, and forget them; None if there are none."""
@@ -98,12 +141,23 @@ def array_layers(model: nn.Module) -> dict[str, ArrayLayer]:
     return found
 
 
+def tiles(model: nn.Module) -> dict[str, Tile]:
+    """Every physical array of a model, by name: "conv1" of such a layer, "conv1.copy1" of its replica "copy1"."""
+    found: dict[str, Tile] = {}
+    for name, module in model.named_modules():
+        if isinstance(module, ArrayLayer):
+            found[name or "layer"] = module.tile
+            found.update({f"{name or 'layer'}.{which}": r.tile for which, r in module.replicas.items()})
+    return found
+
+
 def attach_ledger(model: nn.Module, ledger: Ledger | None) -> None:
     """Count the events of every array and neuron of a model in `ledger`, or stop counting (None)."""
+    for name, tile in tiles(model).items():
+        tile.ledger, tile.name = ledger, name
     for name, module in model.named_modules():
-        if not isinstance(module, Tile) and (isinstance(module, ArrayLayer) or hasattr(module, "ledger")):
-            target = module.tile if isinstance(module, ArrayLayer) else module
-            target.ledger, target.name = ledger, name or "layer"  # type: ignore[assignment]
+        if not isinstance(module, Tile) and hasattr(module, "ledger"):
+            module.ledger, module.name = ledger, name or "layer"  # type: ignore[assignment]
 
 
 def open_stream(seed: int | None) -> Stream:
