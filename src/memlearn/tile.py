@@ -96,6 +96,7 @@ class Tile(nn.Module):
             raise InputError("backend", backend, "unknown backend", nearest(str(backend), get_args(Backend)))
         self.inputs, self.outputs, self.array, self.stream = inputs, outputs, array, stream
         self.name, self.backend, self.threads, self.ledger = name, backend, threads, None
+        self.serves = Pass.FORWARD  # the pass that a forward read works for; an array of its own may serve the way back
         crossbar, device, mapping = array.crossbar, array.device, array.crossbar.mapping
         most = mapping.capacity(crossbar.rows, crossbar.columns)
         if min(most) < 1:
@@ -212,6 +213,8 @@ class Tile(nn.Module):
         port, lines, tiles = self.array.periphery.forward, (self.inputs, self.outputs), self.tiles
         if during is Pass.BACKWARD:
             port, lines, tiles = self.array.periphery.backward, lines[::-1], tiles[::-1]
+        else:
+            during = self.serves
         if port.drive.event is not None:
             self.ledger.count(self.name, during, port.drive.event, samples * lines[0] * tiles[1])
         along = 1 if port.sense.joins_tiles else tiles[0]
