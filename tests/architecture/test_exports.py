@@ -50,7 +50,15 @@ EXPORTS: dict[str, tuple[str, ...]] = {
         "Split",
     ),
     "memlearn.devices": ("AbstractDevice", "AnyDevice", "Backend", "DeviceState", "MEMBERS"),
-    "memlearn.devices.effects": ("CycleToCycle", "DeviceToDevice", "ReadNoise", "StuckCells"),
+    "memlearn.devices.effects": (
+        "AbstractEffect",
+        "CycleToCycle",
+        "DeviceToDevice",
+        "FaultyLines",
+        "MEMBERS",
+        "ReadNoise",
+        "StuckCells",
+    ),
     "memlearn.learning": (
         "AbstractRule",
         "AnyRule",

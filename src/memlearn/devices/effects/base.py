@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 
 from torch import Tensor
@@ -9,6 +10,14 @@ from torch import Tensor
 from ...core.component import Component
 from ...core.random import Stream
 from ..state import DeviceState
+
+BOLTZMANN = 8.617333262e-5
+"""eV/K."""
+
+
+def arrhenius(activation_energy: float, temperature: float, reference_temperature: float) -> float:
+    """How many times faster a thermally activated process runs at `temperature` than at the reference, both in K."""
+    return math.exp(min(activation_energy / BOLTZMANN * (1 / reference_temperature - 1 / temperature), 700.0))
 
 
 class AbstractEffect(Component):

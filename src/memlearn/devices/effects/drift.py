@@ -11,8 +11,7 @@ from ...core.component import quantity, setting
 from ...core.random import Stream
 from ...ops import random
 from ..state import DeviceState
-from .base import AbstractEffect
-from .retention import arrhenius
+from .base import AbstractEffect, arrhenius
 
 
 class Drift(AbstractEffect):

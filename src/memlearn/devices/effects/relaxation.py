@@ -13,9 +13,8 @@ from ...core.errors import InputError
 from ...core.random import Stream
 from ...ops import random
 from ..state import DeviceState
-from .base import AbstractEffect
+from .base import AbstractEffect, arrhenius
 from .relaxation_records import RECORDS, Record
-from .retention import arrhenius
 
 
 class _Curve(NamedTuple):

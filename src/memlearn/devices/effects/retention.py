@@ -12,15 +12,7 @@ from ...core.component import quantity
 from ...core.random import Stream
 from ...ops import random
 from ..state import DeviceState
-from .base import AbstractEffect
-
-BOLTZMANN = 8.617333262e-5
-"""eV/K."""
-
-
-def arrhenius(activation_energy: float, temperature: float, reference_temperature: float) -> float:
-    """How many times faster a thermally activated process runs at `temperature` than at the reference, both in K."""
-    return math.exp(min(activation_energy / BOLTZMANN * (1 / reference_temperature - 1 / temperature), 700.0))
+from .base import AbstractEffect, arrhenius
 
 
 class Retention(AbstractEffect):
