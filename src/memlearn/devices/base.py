@@ -57,7 +57,7 @@ class AbstractDevice(Component):
 
     g_min: float = quantity(2e-6, unit="S", ge=0, doc="lowest conductance of the nominal range")
     g_max: float = quantity(20e-6, unit="S", gt=0, doc="highest conductance of the nominal range")
-    states: int = quantity(64, unit="1", ge=2, doc="range / mean step at mid-range")
+    states: float = quantity(64, unit="1", ge=2, doc="range / mean step at mid-range")
     asymmetry: float = quantity(
         0.0, unit="1", gt=-1, lt=1, doc="up steps x (1 + asymmetry), down steps x (1 - asymmetry)"
     )
