@@ -160,7 +160,8 @@ def test_trains_of_one_sign_are_counts(law):
     plan = shape, trains(6, 4, 1) & MASK, trains(8, 4, 2) & MASK, False
     by_trains = agree(law, "trains", cells(law, shape), plan, c2c)
     by_counts = agree(law, "counts", cells(law, shape), (coincidences(*plan).astype(np.int32),), c2c)
-    assert same(by_trains, by_counts)
+    # A law that draws draws other numbers for a slot than for a place in a count.
+    assert same(by_trains, by_counts) != law.kernels.drawn
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -204,7 +205,7 @@ def test_one_sided_cells_get_no_pulse_down(law, c2c):
     start = cells(law.replace(faults=StuckCells()), shape)
     end, wanted = agree(law, "trains", start, plan, c2c), coincidences(*plan)
     assert np.array_equal(end.counters[:, 0], wanted) and (wanted == 0).any() and (wanted > 0).any()
-    if not c2c:
+    if not c2c and not law.kernels.drawn:
         assert (end.conductance >= start.conductance).all()
 
 

@@ -6,10 +6,14 @@ from .base import Backend as Backend
 from .base import Pulse as Pulse
 from .constant import ConstantStep as ConstantStep
 from .exponential_step import ExponentialStep as ExponentialStep
+from .jump_table import JumpTable as JumpTable
 from .linear_step import LinearStep as LinearStep
 from .neurosim_curve import NeuroSimCurve as NeuroSimCurve
 from .piecewise_step import PiecewiseStep as PiecewiseStep
 from .power_step import PowerStep as PowerStep
+from .presets import Preset as Preset
+from .presets import load as load
+from .presets import presets as presets
 from .soft_bounds import SoftBounds as SoftBounds
 from .state import Cells as Cells
 from .state import DeviceState as DeviceState
