@@ -64,7 +64,7 @@ class ArrayLayer(nn.Module):
 
     @property
     def replicas(self) -> dict[str, Replica]:
-        """Further arrays of the same weights by name, which a rule writes in step with `tile`; most layers have none."""
+        """Further arrays of the same weights by name; a rule writes them in step with `tile`. Most layers have none."""
         return {}
 
     def initialise(self, weight: Tensor) -> None:

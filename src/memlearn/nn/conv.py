@@ -47,7 +47,7 @@ class Conv2d(ArrayLayer):
     Yao et al., Nature 577:641 (2020).
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - torch's own arguments
         self,
         in_channels: int,
         out_channels: int,
@@ -317,7 +317,7 @@ def _only(groups: int, padding_mode: str, backward: str) -> None:
         remedy = "Use one layer for each group, on slices of the maps."
         raise InputError("groups", groups, "must be 1: a group would be an array of its own", remedy)
     if padding_mode != "zeros":
-        remedy = 'Apply torch.nn.functional.pad before the layer, and give padding = 0.'
+        remedy = "Apply torch.nn.functional.pad before the layer, and give padding = 0."
         raise InputError("padding_mode", padding_mode, 'must be "zeros": a line outside the image is at rest', remedy)
     if backward not in get_args(Backward):
         raise InputError("backward", backward, "unknown way back", nearest(str(backward), get_args(Backward)))

@@ -1,7 +1,7 @@
 """Convolution as a matrix product: patches of images, and back.
 
-Images are (n, height, width, maps) in here, so that the values of a patch lie side by side; the lines of an array are in
-the order kernel row, kernel column, map.
+Images are (n, height, width, maps) in here, so that the values of a patch lie side by side; the lines of an array are
+in the order kernel row, kernel column, map.
 """
 
 from __future__ import annotations
