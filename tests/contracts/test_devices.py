@@ -18,6 +18,7 @@ from memlearn.core.random import Stream
 from memlearn.core.types import Counts, PulsePlan, Trains
 from memlearn.devices import (
     MEMBERS,
+    VTEAM,
     AbstractDevice,
     ConstantStep,
     DeviceState,
@@ -28,6 +29,7 @@ from memlearn.devices import (
     PiecewiseStep,
     PowerStep,
     SoftBounds,
+    Stanford,
 )
 from memlearn.devices.effects import CycleToCycle, DeviceToDevice, ReadNoise, StuckCells
 
@@ -39,6 +41,8 @@ CASES = [
     PowerStep(exponent_up=2.0, exponent_down=0.5),
     ExponentialStep(),
     NeuroSimCurve(label_up=1.75, label_down=1.46, pulses_down=80),
+    VTEAM(states=100_000),  # short pulses: the change is then as linear in the cell's rate as these tests ask
+    Stanford(states=100_000),
     PiecewiseStep(nodes_up=(1.6, 1.3, 0.9, 0.5), asymmetry=-0.1),
     JumpTable(),
 ]

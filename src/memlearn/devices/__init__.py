@@ -15,8 +15,10 @@ from .presets import Preset as Preset
 from .presets import load as load
 from .presets import presets as presets
 from .soft_bounds import SoftBounds as SoftBounds
+from .stanford import Stanford as Stanford
 from .state import Cells as Cells
 from .state import DeviceState as DeviceState
+from .vteam import VTEAM as VTEAM
 
 MEMBERS = members(globals(), AbstractDevice)
 AnyDevice = choice(MEMBERS)
