@@ -25,6 +25,10 @@ _INSIDE = 2.5
 """Read noises by which the extreme readings lie beyond the extreme states, roughly."""
 _SURE_NOISE, _SURE_BOUND = 0.25, 0.04
 """Standard errors (of a noise's logarithm, of a bound in ranges) below which nobody needs to ask whether it is seen."""
+_ROUGH = 0.01
+"""Read noise to begin with, at least, in ranges."""
+_OFF_CENTRE = 3e-3
+"""Distance of the nominal middle from the middle of the mean bounds that is let be, in ranges."""
 _FEW = 3
 """Devices below which shapes are not given a spread of their own."""
 
@@ -93,7 +97,9 @@ def _theta(law: Law, first: Glance, shapes: np.ndarray, off: set[int]) -> np.nda
     step = 0.5 * (np.log(first.up) + np.log(first.down))
     balance = 0.5 * (np.log(first.up) - np.log(first.down))
     mean = np.exp(step)
-    noises = np.log([first.spread / mean, first.spread, first.read, 0.3 * first.read])
+    # Readings far outside the bounds of a first guess must not rule everything: begin with more noise than there is.
+    read = max(first.read, _ROUGH)
+    noises = np.log([first.spread / mean, first.spread, read, 0.3 * read])
     if 1 not in off:
         noises[:2] -= 0.35
     noises[list(off)] = kernels.OFF
@@ -227,7 +233,7 @@ def _centred(task: Task, point: Point) -> tuple[Task, Point]:
     if np.isnan(task.middle):
         return task, point
     middle = 0.5 * float(point.theta[kernels.LOWER] + point.theta[kernels.UPPER])
-    if abs(middle - task.middle) < 1e-4:
+    if abs(middle - task.middle) < _OFF_CENTRE:
         return task, point
     sizes = [kernels.step_at(task.law.code, point.theta, task.middle, middle, up)[0] for up in (True, False)]
     theta = point.theta.copy()

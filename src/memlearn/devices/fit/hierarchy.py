@@ -18,10 +18,10 @@ from .packed import Packed
 
 _LOOSE, _TIGHT = 1e-2, 1e-5
 """Gain of log-likelihood below which a round ends."""
-_ROUNDS = 12
-_SETTLED = 0.01
-"""Relative change of the spreads at which they have settled."""
-_SMALLEST = 1e-4
+_ROUNDS = 8
+_SETTLED, _SPREAD = 0.02, 0.03
+"""Relative change of the spreads at which they have settled, and the smallest spread that it is relative to."""
+_SMALLEST = 1e-3
 """Spread below this is none."""
 _LONGEST = 1.0
 """No entry moves further in one scoring step."""
@@ -96,13 +96,13 @@ class Slope(NamedTuple):
     """(devices, free, free)"""
 
 
-def slope(task: Task, point: Point) -> Slope:
-    """Derivatives at a point."""
+def slope(task: Task, point: Point, *, exact: bool = True) -> Slope:
+    """Derivatives at a point; `exact` information next to the bounds is for intervals, the other for climbing."""
     packed, n = task.packed, len(task.free)
     gradient, information = np.empty((packed.devices, n)), np.empty((packed.devices, n, n))
     for i, traces in enumerate(packed.of_device):
         _, gradient[i], information[i] = kernels.scores(
-            task.law.code, of_device(task, point, i), task.setup, task.free, packed.y, packed.up, packed.pulses,
+            task.law.code, of_device(task, point, i), task.setup, task.free, exact, packed.y, packed.up, packed.pulses,
             packed.weight, packed.starts, traces,
         )  # fmt: skip
     return Slope(gradient, information)
@@ -144,7 +144,7 @@ def climb(task: Task, point: Point, *, rounds: int, gain: float, push: np.ndarra
     point = measure(task, point)
     level = point.value
     for _ in range(rounds):
-        here = slope(task, point)
+        here = slope(task, point, exact=False)
         accepted = False
         for _ in range(8):
             trial = measure(task, _moved(task, point, here, damping, push))
@@ -271,6 +271,14 @@ def restriction(task: Task, point: Point) -> np.ndarray:
     return push
 
 
+def _with_spreads(point: Point, tau: np.ndarray, attempt: int) -> Point:
+    """New spreads, the more carefully the later: they depend on each other, and may chase each other in a circle."""
+    pace = 1.0 if attempt < 2 else 0.5
+    tau = np.maximum(point.tau * (tau / point.tau) ** pace, point.tau / 3)
+    tau = np.maximum(tau, _SMALLEST)
+    return point._replace(tau=tau, deviation=point.deviation * np.minimum(tau / point.tau, 1.0))
+
+
 def fit_population(task: Task, point: Point, *, allowed: np.ndarray, restrict: bool = True) -> Point:
     """The most likely population, devices and spreads.
 
@@ -285,9 +293,9 @@ def fit_population(task: Task, point: Point, *, allowed: np.ndarray, restrict: b
         settled = True
         if len(task.random):
             tau = spreads(task, opinions(task, point, slope(task, point)), allowed)
-            settled = bool((np.abs(tau - point.tau) < _SETTLED * np.maximum(tau, 0.01)).all())
-            point = point._replace(tau=tau)
-        if restrict and attempt in (1, 3) or (restrict and settled and push is None):
+            settled = bool((np.abs(tau - point.tau) < _SETTLED * np.maximum(tau, _SPREAD)).all())
+            point = _with_spreads(point, tau, attempt)
+        if restrict and (attempt in (1, 3) or (settled and push is None)):
             push = restriction(task, point)
             settled = False
         if settled:

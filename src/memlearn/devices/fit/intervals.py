@@ -11,7 +11,7 @@ from scipy.stats import chi2, t
 from . import kernels
 from .estimate import ENOUGH, NOISE_NAMES, Estimate, dropped
 from .hierarchy import Opinions, Slope, arrow, climb, opinions, scatter_root, slope
-from .laws import NODES, noise_entries
+from .laws import noise_entries
 
 _LEVEL = 0.95
 _ONE_SIDED = 1.353
@@ -83,7 +83,7 @@ def _means(found: Estimate, known: Errors, thorough: bool) -> list[Parameter]:
         for k, label in enumerate(task.law.shapes):
             entry = kernels.SHAPES + k
             low, high = _limits(found, known, entry, thorough)
-            rows.append(_shape(label, theta[entry], low, high))
+            rows.append(_shape(label, float(theta[entry]), low, high))
             assert entry < first
     return rows
 

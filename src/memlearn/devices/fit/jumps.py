@@ -11,8 +11,6 @@ from .packed import Packed
 BINS, LEVELS = 10, 21
 _FULL = 40
 """Pulses that a bin should hold; fewer make fewer bins."""
-_BROAD = 0.01
-"""Share of a broad normal in the density, so that one jump beyond the table is unlikely, not impossible."""
 
 
 class Table(NamedTuple):
@@ -92,21 +90,5 @@ def log_density(table: Table, packed: Packed) -> np.ndarray:
     middles = 0.5 * (rows[:, 1:] + rows[:, :-1])
     half = 0.5 * np.maximum(widths, finest)
     density = (weight * (np.abs(change[:, None] - middles) <= half)).sum(axis=1)
-    spread = 3 * np.maximum(rows[:, -1] - rows[:, 0], finest)
-    off = (change - rows[:, len(table.probabilities) // 2]) / spread
-    broad = np.exp(-0.5 * off**2) / (spread * np.sqrt(2 * np.pi))
-    out[chosen] = np.log((1 - _BROAD) * density + _BROAD * broad + 1e-300)
-    return out
-
-
-def walk(table: Table, start: float, up: np.ndarray, pulses: np.ndarray, uniforms: np.ndarray) -> np.ndarray:
-    """States of one cell after every reading's pulses; `uniforms` has one number per pulse."""
-    x, out, used = start, np.empty(up.size), 0
-    for t in range(up.size):
-        for _ in range(int(pulses[t]) if t else 0):
-            row = quantile_function(table, np.array([x]), np.array([up[t]]))[0]
-            jump = float(np.interp(uniforms[used], table.probabilities, row))
-            used += 1
-            x = min(max(x + jump if up[t] else x - jump, table.lower), table.upper)
-        out[t] = x
+    out[chosen] = np.log(density + 1e-300)
     return out

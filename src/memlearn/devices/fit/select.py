@@ -16,6 +16,8 @@ FOLDS = 5
 _BLOCKS = 20
 """Blocks that a trace is cut into."""
 _SHORTEST = 5
+_FLAT = 1e-3
+"""Share of a flat density over the range of the data in what readings are judged by."""
 
 
 class Score(NamedTuple):
@@ -53,6 +55,11 @@ def folds(block: np.ndarray) -> tuple[int, np.ndarray]:
     return count, np.where(block >= 0, lot[block], -1)
 
 
+def tempered(log_density: np.ndarray) -> np.ndarray:
+    """Log-density with a thousandth of a flat one mixed in: one impossible reading must not decide between laws."""
+    return np.logaddexp(math.log(1 - _FLAT) + log_density, math.log(_FLAT))
+
+
 def held_out(found: Estimate) -> np.ndarray:
     """(blocks,): log-likelihood of every block under the law fitted to the other folds.
 
@@ -71,7 +78,7 @@ def held_out(found: Estimate) -> np.ndarray:
             for trace, rows in zip(packed.of_device[i], filtered(part, fitted, i), strict=True):
                 a, b = packed.starts[trace], packed.starts[trace + 1]
                 chosen = out[a:b]
-                np.add.at(scores, block[a:b][chosen], rows[0][chosen])
+                np.add.at(scores, block[a:b][chosen], tempered(rows[0][chosen]))
     return scores
 
 
@@ -85,16 +92,17 @@ def held_out_jumps(packed: Packed) -> np.ndarray | None:
         table = jumps.table_of(packed.weighted(np.where(out, 0.0, 1.0)))
         if table is None:
             return None
-        np.add.at(scores, block[out], jumps.log_density(table, packed)[out])
+        np.add.at(scores, block[out], tempered(jumps.log_density(table, packed)[out]))
     return scores
 
 
-def choose(scores: dict[str, np.ndarray], parameters: dict[str, int]) -> tuple[Score, ...]:
+def choose(scores: dict[str, np.ndarray], parameters: dict[str, int], readings: int) -> tuple[Score, ...]:
     """Score every law and choose: the fewest parameters among those within one standard error of the best.
 
     Arguments:
         scores: (blocks,) of each law.
         parameters: how many shapes each law has.
+        readings: how many readings were held out in all.
     """
     totals = {law: float(s.sum()) for law, s in scores.items()}
     best = max(totals, key=lambda law: totals[law])
@@ -102,7 +110,6 @@ def choose(scores: dict[str, np.ndarray], parameters: dict[str, int]) -> tuple[S
     for law, own in scores.items():
         difference = scores[best] - own
         error = float(difference.std(ddof=1) * math.sqrt(difference.size)) if difference.size > 1 else 0.0
-        readings = max(own.size, 1)
         rows.append(Score(law, parameters[law], totals[law], totals[law] / readings, float(difference.sum()), error))
     good = [row for row in rows if row.worse <= row.error]
     winner = min(good, key=lambda row: (row.parameters, row.worse))

@@ -11,8 +11,8 @@ from ...core.errors import DataError, InputError
 
 SHORTEST = 2
 """Readings of a trace; fewer show no step."""
-_PLAUSIBLE = (1e-15, 1e3)
-"""S: what a memristor or a bench of them can have; beyond, a unit is wrong."""
+_PLAUSIBLE = (1e-13, 1.0)
+"""S: where the highest conductance of a memristor can lie; elsewhere a unit is wrong."""
 _NOMINAL = (2e-6, 20e-6)
 """S: where a dimensionless curve is put when nobody says where."""
 
@@ -99,10 +99,10 @@ class Traces:
         low, high = self.span
         if self.affine is None:
             if low < 0:
-                text = "Conductance cannot be negative: give the magnitude of the current, a read voltage with its sign,"
-                raise DataError(f"{self.source}: lowest value {low:.3g} S. {text} or --unit 1 for normalised weights.")
+                text = "A conductance is positive: give a read voltage with its sign, or unit 1 for weights"
+                raise DataError(f"{self.source}: lowest value {low:.3g} S. {text}.")
             if not _PLAUSIBLE[0] < high < _PLAUSIBLE[1]:
-                text = "no memristor has that; check the unit (--unit) and the read voltage (--read-voltage)"
+                text = "no memristor has that; check the unit and the read voltage"
                 raise DataError(f"{self.source}: conductances up to {high:.3g} S: {text}.")
         if all(np.ptp(trace) == 0 for trace in self.conductance):
             raise DataError(f"{self.source}: every trace is constant; there is no step to fit.")
@@ -110,8 +110,13 @@ class Traces:
         directions = np.unique(np.concatenate(pulsed))
         if directions.size < 2:
             missing = "down" if directions.size and directions[0] else "up"
-            text = "A device needs both; say where they are (--direction, --up and --down, --up-column)."
+            text = "A device needs both; say where they are (direction, up and down, up_column)."
             raise DataError(f"{self.source}: no {missing} pulse in the data. {text}")
+        _, change, up = self.steps()
+        if up.any() and not up.all() and change[up].mean() < 0 < change[~up].mean():
+            text = "the conductance falls with up pulses and rises with down pulses"
+            remedy = "Is a negative voltage up (negative_is_up), or is the direction the other way round?"
+            raise InputError("direction", self.source, text, remedy)
 
 
 def in_siemens(values: Sequence[np.ndarray], window: tuple[float, float] | None) -> tuple[float, float]:
