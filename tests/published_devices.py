@@ -73,9 +73,11 @@ class Weights(NamedTuple):
     symmetric_point: float = NAN
 
 
+RERAM_UP, RERAM_DOWN = 1 + 1.18445 * math.exp(-2.5), 1 + 0.081404 * math.exp(2.5)
+"""The bracket of the exponential step at w = 0, where dw_min is not the step."""
 WEIGHTS = {
     "aihwkit_reram_es": Weights(
-        0.00135, 0.00135 * (1 - 0.259359), 1, -1, 0.2, 0.05, 0.3, 0.3, 5.0, 75, symmetric_point=-0.2172
+        0.00135 * RERAM_UP, 0.00135 * (1 - 0.259359) * RERAM_DOWN, 1, -1, 0.2, 0.05, 0.3, 0.3, 5.0, 75, symmetric_point=-0.2172
     ),
     "aihwkit_reram_sb": Weights(0.002, 0.002, 1.25, -0.75, 0.3, 0.01, 0.24, 0.4, 3.75, 56, symmetric_point=0.0),
     "aihwkit_capacitor": Weights(0.005, 0.005, 1, -1, 0.1, 0.06, 0.07, 0.07, 0.3, 0, symmetric_point=0.0),
@@ -94,8 +96,13 @@ WEIGHTS = {
 
 def ideal(device: AbstractDevice) -> AbstractDevice:
     """The device without spread, noise and faults."""
+    own = {"reference_error": 0.0} if "reference_error" in type(device).model_fields else {}
     return device.replace(
-        cycle_to_cycle=CycleToCycle(), device_to_device=DeviceToDevice(), faults=StuckCells(), series_resistance=0.0
+        cycle_to_cycle=CycleToCycle(),
+        device_to_device=DeviceToDevice(),
+        faults=StuckCells(),
+        series_resistance=0.0,
+        **own,
     )
 
 
@@ -104,7 +111,9 @@ def step_at(device: AbstractDevice, w: float, low: float, high: float, up: bool)
     scale = device.range / (high - low)
     law = ideal(device)
     state = law.init((1, 1, 1, 1), Stream.root(0), torch.float64)
-    state.conductance.fill_(device.g_min + (w - low) * scale)
+    # A cell that is read against a reference stands at mid-range where the difference is zero.
+    referenced = device.kind == "soft_bounds_reference"
+    state.conductance.fill_(device.middle + w * scale if referenced else device.g_min + (w - low) * scale)
     start = state.conductance.clone()
     columns = [column.numpy() for column in state.parameters.unbind(-1)]
     return float(np.asarray(law.kernels.step(start.numpy(), columns, up)).reshape(-1)[0]) / scale
