@@ -153,6 +153,6 @@ class TestPersistentCounter:
             wanted = counter.add(memory, factors)
             assert isinstance(wanted, Tensor)
             plan = Counts((wanted.sign() * (wanted.abs() >= 3)).int())
-            counter.settle(memory, plan, writer.quantum(1.0))
+            counter.settle(memory, plan, writer.quantum(1.0, 0.01))
             fired, total = fired + 3 * plan.pulses, total + product(factors)
         assert torch.equal(fired + memory, total) and fired.any()

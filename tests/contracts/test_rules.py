@@ -23,6 +23,7 @@ from memlearn.learning.rules import (
     AbstractRule,
     Custom,
     Manhattan,
+    RoundedSGD,
     SignBackpropagation,
     ThresholdManhattan,
 )
@@ -35,6 +36,8 @@ from tests.learners import CONVERTERS, SIGNS, Setup, array, images, loss_for, ne
 CASES = [
     SGD(learning_rate=0.3),
     SGD(learning_rate=0.3, max_length=5, update_management=False),
+    RoundedSGD(learning_rate=0.3),
+    RoundedSGD(learning_rate=0.3, rounding="stochastic", layer_rates=(1.0, 0.5)),
     Manhattan(),
     ThresholdManhattan(),
     SignBackpropagation(),

@@ -18,6 +18,7 @@ from memlearn.programming import (
     MEMBERS,
     AbstractWriter,
     DeterministicTrains,
+    RoundedCounts,
     Sign,
     StochasticTrains,
     Threshold,
@@ -29,6 +30,8 @@ from tests.learners import array, net_pulses, numbers
 CASES = [
     DeterministicTrains(learning_rate=0.05),
     DeterministicTrains(learning_rate=0.2, levels=3, rounding="nearest"),
+    RoundedCounts(learning_rate=0.05),
+    RoundedCounts(learning_rate=0.05, rounding="stochastic"),
     Sign(),
     StochasticTrains(learning_rate=0.05),
     StochasticTrains(learning_rate=0.05, max_length=5, update_management=False),
@@ -107,7 +110,7 @@ class TestLegalPulses:
         if isinstance(plan, Counts):
             assert writer.accepts == "dense"
             assert plan.pulses.dtype == torch.int32 and plan.pulses.shape == (INPUTS, OUTPUTS)
-            assert plan.pulses.abs().max() <= 1
+            assert plan.pulses.abs().max() <= 1 or isinstance(writer, RoundedCounts)
         else:
             assert writer.accepts == "factors" and isinstance(plan, Trains)
             assert plan.rows.dtype == plan.columns.dtype == torch.int64
@@ -211,14 +214,19 @@ class TestRate:
             x, d = torch.tensor([0.9, -0.3, 0.05]), torch.tensor([0.5, -0.2])
             events, rate = 20_000, 0.5
             many = Factors(x.repeat(events, 1), d.repeat(events, 1))
-            mean = net_pulses(writer.plan(many, AT._replace(rate=rate))).double() / events
+            if isinstance(writer, RoundedCounts):  # one number per weight and event
+                plans = [writer.plan(torch.outer(x, d), AT._replace(rate=rate, event=k)) for k in range(events // 10)]
+                mean = torch.stack([net_pulses(plan) for plan in plans]).double().mean(0)
+                events //= 10
+            else:
+                mean = net_pulses(writer.plan(many, AT._replace(rate=rate))).double() / events
             exact = writer.learning_rate * rate / AT.weight_step * torch.outer(x, d).double()
             assert torch.allclose(mean, exact, rtol=0.02, atol=6 / events**0.5 * 0.2)
 
     def test_the_quantum_is_what_fires_one_pulse(self, writer):
         if writer.accepts == "dense" and not getattr(writer, "relative", False):
             for rate in (1.0, 0.5, 0.3):
-                quantum = writer.quantum(rate)
+                quantum = writer.quantum(rate, AT.weight_step)
                 assert quantum > 0
                 fired = writer.plan(torch.tensor([[quantum, -quantum]]), AT._replace(rate=rate))
                 assert net_pulses(fired).tolist() == [[1, -1]]
@@ -238,8 +246,36 @@ class TestThreshold:
             assert pulses[0, [0, 2, 3, 4]].tolist() == [0, -1, 0, -1]
 
     def test_a_whole_threshold_stays_whole_under_a_schedule(self):
-        assert Threshold(threshold=2.0).quantum(0.7) == 3 and Threshold(threshold=2.0).quantum(1.0) == 2
-        assert Threshold(threshold=0.5).quantum(0.5) == 1.0 and Threshold(threshold=0.6).quantum(0.8) == 0.6 / 0.8
+        assert Threshold(threshold=2.0).quantum(0.7, 0.1) == 3 and Threshold(threshold=2.0).quantum(1.0, 0.1) == 2
+        half = Threshold(threshold=0.5)
+        assert half.quantum(0.5, 0.1) == 1.0 and half.replace(threshold=0.6).quantum(0.8, 0.1) == 0.6 / 0.8
+
+
+class TestRoundedCounts:
+    """Numbers of pulses."""
+
+    def test_nearest_rounds_halves_up_and_loses_what_is_below(self):
+        writer = RoundedCounts(learning_rate=1.0)
+        wanted = torch.tensor([[0.0, 0.49, 0.5, 1.49, -1.5, -0.49, 50.0, -200.0]])
+        pulses = net_pulses(writer.plan(wanted, AT._replace(weight_step=1.0)))
+        assert pulses.tolist() == [[0, 0, 1, 1, -2, 0, 50, -200]]
+
+    def test_stochastic_is_one_of_the_two_neighbours(self):
+        writer = RoundedCounts(learning_rate=1.0, rounding="stochastic")
+        for event in range(50):
+            wanted = numbers(8, 9, seed=event) * 20
+            pulses = net_pulses(writer.plan(wanted, AT._replace(weight_step=1.0, event=event)))
+            assert ((pulses - wanted).abs() < 1).all()
+
+    def test_whole_numbers_are_never_changed(self):
+        whole = torch.arange(-9.0, 10)[None]
+        for rounding in ("nearest", "stochastic"):
+            writer = RoundedCounts(learning_rate=1.0, rounding=rounding)
+            assert torch.equal(net_pulses(writer.plan(whole, AT._replace(weight_step=1.0))), whole.long())
+
+    def test_a_number_beyond_reason_stays_finite(self):
+        writer = RoundedCounts(learning_rate=1.0)
+        assert net_pulses(writer.plan(torch.tensor([[1e30, -1e30]]), AT)).tolist() == [[1 << 24, -(1 << 24)]]
 
 
 class TestDeterministicTrains:

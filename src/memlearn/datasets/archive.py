@@ -7,6 +7,9 @@ import os
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
+import numpy as np
+
+from ..core.component import quantity, setting
 from ..core.errors import DataError
 from .base import AbstractDataset, Images
 from .cache import OWN_FOLDER, RemoteFile, cache_folder, expanded
@@ -41,6 +44,9 @@ class AbstractIdxDataset(AbstractDataset):
 
     archive: ClassVar[Archive]
 
+    crop: int = quantity(0, unit="1", ge=0, le=13, doc="pixels cut off on every side; 4 leaves 20 x 20")
+    black_white: bool = setting(False, doc="pixels above half of full scale become 1, all others 0")
+
     def _read(self, directory: Path | None) -> tuple[Images, Images]:
         paths = locate(self.archive, directory)
         train = read_images(*paths[:2], image_shape=(28, 28), classes=self.classes)
@@ -51,7 +57,15 @@ class AbstractIdxDataset(AbstractDataset):
                 f"{paths[3].parent}: found the files of {actual}, expected those of {self.archive.name}. "
                 f"Name the folder of {self.archive.name}, or put each set in a subfolder of its name."
             )
-        return train, test
+        return self._prepared(train), self._prepared(test)
+
+    def _prepared(self, images: Images) -> Images:
+        """Cropped and cut at half scale, as asked."""
+        inner = slice(self.crop, 28 - self.crop)
+        pixels = images.pixels[:, inner, inner]
+        if self.black_white:
+            pixels = np.where(pixels > self.grey_levels // 2, np.uint8(self.grey_levels), np.uint8(0))
+        return images._replace(pixels=pixels)
 
 
 def locate(archive: Archive, directory: Path | None = None) -> tuple[Path, ...]:

@@ -31,8 +31,9 @@ class Network(Component):
     initial_weight: float | None = quantity(
         None, unit="1", gt=0, doc="half-width of the uniform initial weights; none: 1 / sqrt(inputs), as torch"
     )
-    loss: Literal["cross_entropy", "ternary_margin"] = setting(
-        "cross_entropy", doc="error at the outputs: softmax and logarithm in digital, or signs from two comparators"
+    loss: Literal["cross_entropy", "sigmoid_cross_entropy", "ternary_margin"] = setting(
+        "cross_entropy",
+        doc="error at the outputs: of a softmax or of single sigmoids, in digital, or signs from two comparators",
     )
     margin: float = quantity(1.0, unit="1", ge=0, doc="of ternary_margin: weighted sum beyond which an output is right")
 
@@ -42,6 +43,9 @@ class Training(Component):
 
     epochs: int = quantity(10, unit="1", ge=1, doc="passes over the training images")
     batch: int = quantity(32, unit="1", ge=1, doc="images between two writes")
+    images_per_epoch: int | None = quantity(
+        None, unit="1", ge=1, doc="images that an epoch draws from the training images, none twice; none takes all"
+    )
     rate_decay: float = quantity(
         1.0, unit="1", gt=0, le=1, doc="the rule's rate after an epoch / before: scales trains, and 1 / thresholds"
     )
@@ -80,7 +84,9 @@ class Experiment(Component):
         if not isinstance(self.rule, FloatReference):
             parts, training = self.rule.parts(), self.training
             parts.credit.check(self.array)
-            parts.accumulator.check(parts.writer.quantum(training.rate_decay ** (training.epochs - 1)))
+            step = self.crossbar.mapping.step(self.device.mean_step, self.device.range)
+            last = training.rate_decay ** (training.epochs - 1) * min(parts.layer_rates, default=1.0)
+            parts.accumulator.check(parts.writer.quantum(last, step))
 
     @property
     def array(self) -> Array:

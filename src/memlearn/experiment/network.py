@@ -14,7 +14,7 @@ from ..core.errors import InputError
 from ..core.random import Stream
 from ..datasets import Data, Split
 from ..learning.loop import Loss
-from ..nn import ArrayLayer, Linear, Neuron, TernaryMarginLoss
+from ..nn import ArrayLayer, Linear, Neuron, SigmoidCrossEntropyLoss, TernaryMarginLoss
 from .config import Experiment, Network
 
 _ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "sigmoid": nn.Sigmoid, "tanh": nn.Tanh}
@@ -87,7 +87,9 @@ def float_network(experiment: Experiment, data: Data) -> str:
 
 def build_loss(network: Network) -> nn.Module:
     """The loss that the network's outputs are trained on."""
-    return nn.CrossEntropyLoss() if network.loss == "cross_entropy" else TernaryMarginLoss(network.margin)
+    if network.loss == "ternary_margin":
+        return TernaryMarginLoss(network.margin)
+    return nn.CrossEntropyLoss() if network.loss == "cross_entropy" else SigmoidCrossEntropyLoss()
 
 
 def float_loss() -> Loss:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..core.errors import DataError
+from ..core.errors import DataError, InputError
 from ..core.ledger import Ledger
 from ..core.random import Stream
 from ..datasets import Data
@@ -99,10 +99,11 @@ class Session:
         return self.experiment.training.batch
 
     def order(self) -> Tensor:
-        """The order of the images in the epoch at work: of seed and epoch alone, so that a resumed run knows it too."""
+        """The images of the epoch at work, in order: of seed and epoch alone, so that a resumed run knows them too."""
         stream = Stream.root(self.experiment.seed).child("order", self.epoch)
         generator = torch.Generator().manual_seed(stream.torch_seed())
-        return torch.randperm(len(self.data.train.labels), generator=generator)
+        order = torch.randperm(len(self.data.train.labels), generator=generator)
+        return order[: self.experiment.training.images_per_epoch]
 
     def train_span(self, order: Tensor) -> None:
         """Train on the next few images; only this is counted and timed."""
@@ -203,6 +204,9 @@ def begin(experiment: Experiment, data_directory: Path | None) -> Session:
         InputError: settings do not fit each other or the data.
     """
     data = experiment.data.load(data_directory)
+    drawn, there = experiment.training.images_per_epoch, len(data.train.labels)
+    if drawn is not None and drawn > there:
+        raise InputError("training.images_per_epoch", drawn, f"at most {there}, the training images that there are")
     twin, yardstick = None, experiment.training.float_reference
     if isinstance(experiment.rule, FloatReference):
         main = _float_trainee(experiment, data, experiment.rule)

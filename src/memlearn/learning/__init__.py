@@ -8,6 +8,7 @@ from .rules import AbstractRule as AbstractRule
 from .rules import AnyRule as AnyRule
 from .rules import FloatReference as FloatReference
 from .rules import manhattan as manhattan
+from .rules import rounded_sgd as rounded_sgd
 from .rules import sgd as sgd
 from .rules import sign_backprop as sign_backprop
 from .rules import threshold_manhattan as threshold_manhattan

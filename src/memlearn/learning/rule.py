@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from ..core.component import Component, setting
@@ -18,6 +19,8 @@ from ..tile import Tile
 from .accumulate import AbstractAccumulator, AnyAccumulator, BatchCounter
 from .credit import AbstractCredit, AnyCredit, Backprop
 
+Rate = Annotated[float, Field(gt=0)]
+
 
 class Parts(Component):
     """The three choices that make a rule; any combination whose accumulator gives what its writer accepts is legal."""
@@ -25,6 +28,9 @@ class Parts(Component):
     credit: AnyCredit = setting(Backprop(), doc="whose error, in what form")
     accumulator: AnyAccumulator = setting(BatchCounter(), doc="where the gradient waits")
     writer: AnyWriter = setting(Sign(), doc="what turns a wanted change into pulses")
+    layer_rates: tuple[Rate, ...] = setting(
+        (), doc="what the rate is multiplied by, layer by layer from the input; empty: 1 in all"
+    )
 
     def model_post_init(self, _: object) -> None:
         """The accumulator must give what the writer accepts."""
@@ -61,6 +67,10 @@ class Rule:
         self.accumulator: AbstractAccumulator = parts.accumulator
         self.writer: AbstractWriter = parts.writer
         self.steps = 0
+        self._factors = parts.layer_rates or (1.0,) * len(self.layers)
+        if len(self._factors) != len(self.layers):
+            allowed = f"must be as many as the layers, {len(self.layers)}"
+            raise InputError("layer_rates", parts.layer_rates, allowed, "Leave them out for equal rates.")
         self.rate = 1.0
         self.memory: dict[str, Tensor | None] = {}
         for name, layer in self.layers.items():
@@ -77,8 +87,14 @@ class Rule:
     def rate(self, rate: float) -> None:
         if not rate > 0:
             raise InputError("rate", rate, "must be positive")
-        self.accumulator.check(self.writer.quantum(rate))
+        for factor, layer in zip(self._factors, self.layers.values(), strict=True):
+            self.accumulator.check(self.writer.quantum(factor * rate, layer.tile.weight_step))
         self._rate = rate
+
+    @property
+    def rates(self) -> tuple[float, ...]:
+        """The rate of each layer."""
+        return tuple(factor * self._rate for factor in self._factors)
 
     def step(self) -> Tally:
         """Write what the factors since the last step ask for; every layer plans with the weights as they were read.
@@ -87,20 +103,20 @@ class Rule:
             Pulses sent to cells, and distinct cells pulsed, summed over layers.
         """
         pulses = cells = 0
-        for name, layer in self.layers.items():
+        for (name, layer), rate in zip(self.layers.items(), self.rates, strict=True):
             factors = layer.take_factors()
             if factors is None:
                 continue
             wanted = self.accumulator.add(self.memory[name], factors)
-            plan = self.writer.plan(wanted, self._address(layer.tile))
+            plan = self.writer.plan(wanted, self._address(layer.tile, rate))
             tallies = [layer.tile.write(plan)]
             for replica in layer.replicas.values():
                 here = replica.wanted(wanted)
                 same = here is wanted
-                own = plan if same else self.writer.plan(here, self._address(replica.tile))
+                own = plan if same else self.writer.plan(here, self._address(replica.tile, rate))
                 tallies.append(replica.tile.write(own))
             if isinstance(plan, Counts):  # after the replicas have planned with what the memory asks for
-                self.accumulator.settle(self.memory[name], plan, self.writer.quantum(self.rate))
+                self.accumulator.settle(self.memory[name], plan, self.writer.quantum(rate, layer.tile.weight_step))
             pulses += sum(tally.pulses for tally in tallies)
             cells += sum(tally.cells for tally in tallies)
         self.steps += 1
@@ -136,8 +152,8 @@ class Rule:
         products = batch * max(layer.reads_per_sample for layer in self.layers.values())
         return Memory(self.accumulator.bits_per_weight(products, ternary), max(per_neuron))
 
-    def _address(self, tile: Tile) -> WriteAddress:
-        return WriteAddress(tile.weight_step, self.rate, tile.stream.child("writer"), self.steps)
+    def _address(self, tile: Tile, rate: float) -> WriteAddress:
+        return WriteAddress(tile.weight_step, rate, tile.stream.child("writer"), self.steps)
 
     def _neurons(self) -> list[Neuron]:
         return [module for module in self.model.modules() if isinstance(module, Neuron)]

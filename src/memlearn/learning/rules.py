@@ -15,10 +15,10 @@ from typing import Any, ClassVar, Literal
 from torch import nn
 
 from ..core.component import Component, choice, members, quantity, setting
-from ..programming import Sign, StochasticTrains, Threshold
+from ..programming import RoundedCounts, Sign, StochasticTrains, Threshold
 from .accumulate import AnyAccumulator, BatchCounter, PerSample
 from .credit import Backprop, SignBackprop
-from .rule import Parts, Rule
+from .rule import Parts, Rate, Rule
 
 
 class AbstractRule(Component):
@@ -49,6 +49,28 @@ class SGD(AbstractRule):
             learning_rate=self.learning_rate, max_length=self.max_length, update_management=self.update_management
         )
         return Parts(credit=Backprop(), accumulator=PerSample(), writer=writer)
+
+
+class RoundedSGD(AbstractRule):
+    """Stochastic gradient descent with counted pulses: every weight gets its change, rounded to whole pulses.
+
+    The product of the two factors is formed in digital, weight by weight, as device benchmarks do; `sgd` forms it in
+    the array.
+    """
+
+    kind: Literal["rounded_sgd"] = "rounded_sgd"
+    sources: ClassVar[tuple[str, ...]] = RoundedCounts.sources
+
+    learning_rate: float = quantity(0.1, unit="1", gt=0, doc="wanted weight change / gradient of the batch")
+    rounding: Literal["nearest", "stochastic"] = setting("nearest", doc="of the number of pulses")
+    layer_rates: tuple[Rate, ...] = setting(
+        (), doc="what the learning rate is multiplied by, layer by layer from the input; empty: 1 in all"
+    )
+
+    def parts(self) -> Parts:
+        """Analogue backward read, a sum per weight, that many pulses."""
+        writer = RoundedCounts(learning_rate=self.learning_rate, rounding=self.rounding)
+        return Parts(credit=Backprop(), accumulator=BatchCounter(), writer=writer, layer_rates=self.layer_rates)
 
 
 class Manhattan(AbstractRule):
@@ -118,6 +140,11 @@ class FloatReference(AbstractRule):
 def sgd(model: nn.Module, **settings: Any) -> Rule:
     """`SGD` at work on a model; settings as its fields."""
     return SGD(**settings).attach(model)
+
+
+def rounded_sgd(model: nn.Module, **settings: Any) -> Rule:
+    """`RoundedSGD` at work on a model; settings as its fields."""
+    return RoundedSGD(**settings).attach(model)
 
 
 def manhattan(model: nn.Module, **settings: Any) -> Rule:

@@ -1,4 +1,4 @@
-"""Losses that comparators can compute."""
+"""Losses that torch does not have: from single outputs, by a sigmoid each or by comparators."""
 
 from __future__ import annotations
 
@@ -7,6 +7,19 @@ from torch import Tensor, nn
 
 from ..core.errors import InputError
 from ..core.ledger import Event, Ledger, Pass
+
+
+class SigmoidCrossEntropyLoss(nn.Module):
+    """Binary cross-entropy of a sigmoid per output, summed over outputs, mean over samples.
+
+    Its derivative is sigmoid(o) - t, with t = 1 for the target and 0 for the others: the delta rule without the slope
+    of the output neuron, which is what a digital circuit behind each bit line forms most easily.
+    """
+
+    def forward(self, outputs: Tensor, labels: Tensor) -> Tensor:
+        """A scalar, from outputs (samples, classes) and labels (samples,)."""
+        target = torch.nn.functional.one_hot(labels, outputs.shape[1]).to(outputs.dtype)
+        return nn.functional.binary_cross_entropy_with_logits(outputs, target, reduction="sum") / len(outputs)
 
 
 class TernaryMarginLoss(nn.Module):

@@ -4,6 +4,7 @@ from ..core.component import choice, members
 from .base import AbstractWriter as AbstractWriter
 from .base import WriteAddress as WriteAddress
 from .deterministic_trains import DeterministicTrains as DeterministicTrains
+from .rounded_counts import RoundedCounts as RoundedCounts
 from .sign import Sign as Sign
 from .stochastic_trains import StochasticTrains as StochasticTrains
 from .threshold import Threshold as Threshold

@@ -33,6 +33,10 @@ class AbstractWriter(Component):
     def plan(self, wanted: Factors | Tensor, at: WriteAddress) -> PulsePlan:
         """The pulses for a wanted change, in weights, as `accepts` says."""
 
-    def quantum(self, rate: float) -> float:
-        """How much of the wanted change one pulse stands for, which an accumulator that persists gives up for it."""
+    def quantum(self, rate: float, weight_step: float) -> float:
+        """How much of the wanted change one pulse stands for, which an accumulator that persists gives up for it.
+
+        Arguments:
+            rate, weight_step: as in `WriteAddress`.
+        """
         return 1.0

@@ -28,7 +28,7 @@ class Threshold(AbstractWriter):
     threshold: float = quantity(2.0, unit="1", gt=0, doc="smallest wanted change that fires a pulse")
     relative: bool = setting(False, doc="threshold is a fraction of the layer's largest wanted change")
 
-    def quantum(self, rate: float) -> float:
+    def quantum(self, rate: float, weight_step: float) -> float:
         """The threshold under a schedule's rate; a whole threshold stays whole, as a counter's must."""
         scaled = self.threshold / rate
         return math.ceil(scaled) if self.threshold == int(self.threshold) else scaled
@@ -36,5 +36,6 @@ class Threshold(AbstractWriter):
     def plan(self, wanted: Factors | Tensor, at: WriteAddress) -> PulsePlan:
         """sgn(wanted) where it reaches the threshold."""
         assert isinstance(wanted, Tensor)
-        least = self.threshold * wanted.abs().amax().clamp_min(1e-30) if self.relative else self.quantum(at.rate)
+        largest = wanted.abs().amax().clamp_min(1e-30) if self.relative else None
+        least = self.quantum(at.rate, at.weight_step) if largest is None else self.threshold * largest
         return Counts((wanted.sign() * (wanted.abs() >= least)).int())

@@ -11,7 +11,7 @@ from torch import nn
 from ...nn import Linear
 from ..rule import Rule
 from .base import AbstractFused, Trained, plain_tile
-from .sgd import FusedSGD
+from .sgd import FusedRounded, FusedSGD
 from .sign import FusedSign
 
 __all__ = ["AbstractFused", "Trained", "fuse"]
@@ -34,7 +34,7 @@ def fuse(model: nn.Module, rule: Rule, loss: object) -> AbstractFused | None:
     tiles = [layer.tile for layer in layers]
     if len({type(tile.array.device) for tile in tiles}) > 1 or not all(plain_tile(tile) for tile in tiles):
         return None
-    for trainer in (FusedSGD, FusedSign):
+    for trainer in (FusedSGD, FusedRounded, FusedSign):
         if trainer.fits(rule, tiles, neurons, loss):
             return trainer(rule, layers, neurons, loss)
     return None

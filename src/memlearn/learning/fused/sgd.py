@@ -1,19 +1,19 @@
-"""In-situ SGD by stochastic trains, fused."""
+"""SGD with analogue errors, fused: by stochastic trains, and by rounded numbers of pulses."""
 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from torch import nn
 
-from ...nn import Neuron, TernaryMarginLoss
-from ...ops import fused_sgd
+from ...nn import Neuron, SigmoidCrossEntropyLoss, TernaryMarginLoss
+from ...ops import fused_rounded, fused_sgd
 from ...periphery import ADC, DAC, BinaryStep, ReLU, Sigmoid, Tanh, steps_per_side
-from ...programming import StochasticTrains
+from ...programming import RoundedCounts, StochasticTrains
 from ...tile import Port, Tile
-from ..accumulate import PerSample
+from ..accumulate import BatchCounter, PerSample
 from ..credit import Backprop
 from ..rule import Rule
 from .base import AbstractFused
@@ -23,6 +23,7 @@ _CIRCUITS = {
     nn.ReLU: fused_sgd.RELU, nn.Sigmoid: fused_sgd.SIGMOID, nn.Tanh: fused_sgd.TANH,
 }  # fmt: skip
 _compiled = lru_cache(maxsize=None)(fused_sgd.compile_sgd)
+_compiled_rounded = lru_cache(maxsize=None)(fused_rounded.compile_rounded)
 
 
 class FusedSGD(AbstractFused):
@@ -33,12 +34,11 @@ class FusedSGD(AbstractFused):
     def run(self, inputs: np.ndarray, labels: np.ndarray, batch: int, tally: np.ndarray) -> tuple[float, int]:
         """See `AbstractFused.run`."""
         layers, keys = self.layer_settings(), self.stream_keys()
-        margin = self.loss.margin if isinstance(self.loss, TernaryMarginLoss) else 0.0
-        kind = fused_sgd.TERNARY_MARGIN if isinstance(self.loss, TernaryMarginLoss) else fused_sgd.CROSS_ENTROPY
+        kind, margin = _loss(self.loss)
         scratch = fused_sgd.scratch_for(layers, min(batch, len(inputs)))
         kernel = _compiled(self.tiles[0].array.device.kernels)
         return kernel(
-            inputs, labels, batch, layers, keys, kind, float(margin), self.rule.steps, self.cells(), scratch, tally
+            inputs, labels, batch, layers, keys, kind, margin, self.rule.steps, self.cells(), scratch, tally
         )
 
     @classmethod
@@ -49,9 +49,7 @@ class FusedSGD(AbstractFused):
             type(parts.credit) is Backprop
             and type(parts.accumulator) is PerSample
             and type(parts.writer) is StochasticTrains
-            and all(_plain_port(p) for t in tiles for p in (t.array.periphery.forward, t.array.periphery.backward))
-            and all(_plain_neuron(neuron) for neuron in neurons)
-            and _plain_loss(loss)
+            and _plain(tiles, neurons, loss)
         )
 
     def layer_settings(self) -> tuple[fused_sgd.Layer, ...]:
@@ -64,19 +62,13 @@ class FusedSGD(AbstractFused):
 
     def _layer(self, number: int) -> fused_sgd.Layer:
         tile, writer = self.tiles[number], self.rule.writer
-        neuron = self.neurons[number] if number < len(self.neurons) else None
-        circuit = neuron.circuit if isinstance(neuron, Neuron) else neuron
         assert isinstance(writer, StochasticTrains)
-        window = circuit.window if isinstance(circuit, BinaryStep) and circuit.window else np.inf
         return fused_sgd.Layer(
             **self.shape(number),
-            neuron=fused_sgd.NO_NEURON if circuit is None else _CIRCUITS[type(circuit)],
-            window=float(window),
-            rate=writer.learning_rate * self.rule.rate / tile.weight_step,
+            **_signals(self, number),
+            rate=writer.learning_rate * self.rule.rates[number] / tile.weight_step,
             max_slots=writer.max_length,
             managed=writer.update_management,
-            forward=_port(tile, tile.array.periphery.forward),
-            backward=_port(tile, tile.array.periphery.backward),
         )
 
     @staticmethod
@@ -85,10 +77,80 @@ class FusedSGD(AbstractFused):
         return fused_sgd.Keys(*writer.child("rows"), *writer.child("columns"), *cycle, int(tile.events[2]))
 
 
+class FusedRounded(AbstractFused):
+    """Backprop x batch counter x rounded counts, with converters that make no errors."""
+
+    kernel: ClassVar[str] = "fused_rounded"
+
+    def run(self, inputs: np.ndarray, labels: np.ndarray, batch: int, tally: np.ndarray) -> tuple[float, int]:
+        """See `AbstractFused.run`."""
+        layers = tuple(self._layer(number) for number in range(len(self.tiles)))
+        keys = tuple(self._keys(tile) for tile in self.tiles)
+        scratch = fused_rounded.scratch_for(layers, min(batch, len(inputs)))
+        kernel = _compiled_rounded(self.tiles[0].array.device.kernels)
+        return kernel(
+            inputs, labels, batch, layers, keys, *_loss(self.loss), self.rule.steps, self.cells(), scratch, tally
+        )
+
+    @classmethod
+    def fits(cls, rule: Rule, tiles: list[Tile], neurons: list[nn.Module], loss: object) -> bool:
+        """Whether the kernel does all that these parts do."""
+        parts = rule.parts
+        return (
+            type(parts.credit) is Backprop
+            and type(parts.accumulator) is BatchCounter
+            and type(parts.writer) is RoundedCounts
+            and _plain(tiles, neurons, loss)
+        )
+
+    def _layer(self, number: int) -> fused_rounded.Layer:
+        tile, writer = self.tiles[number], self.rule.writer
+        assert isinstance(writer, RoundedCounts)
+        return fused_rounded.Layer(
+            **self.shape(number),
+            **_signals(self, number),
+            rate=writer.learning_rate * self.rule.rates[number] / tile.weight_step,
+            stochastic=writer.rounding == "stochastic",
+        )
+
+    @staticmethod
+    def _keys(tile: Tile) -> fused_rounded.Keys:
+        rounding, cycle = tile.stream.child("writer", "rounding"), tile.stream.child("update", "cycle")
+        return fused_rounded.Keys(*rounding, *cycle, int(tile.events[2]))
+
+
+def _signals(fused: AbstractFused, number: int) -> dict[str, Any]:
+    """What reads of layer `number`, and the neurons behind it, do: fields of either kernel's `Layer`."""
+    tile = fused.tiles[number]
+    neuron = fused.neurons[number] if number < len(fused.neurons) else None
+    circuit = neuron.circuit if isinstance(neuron, Neuron) else neuron
+    window = circuit.window if isinstance(circuit, BinaryStep) and circuit.window else np.inf
+    return {
+        "neuron": fused_sgd.NO_NEURON if circuit is None else _CIRCUITS[type(circuit)],
+        "window": float(window),
+        "forward": _port(tile, tile.array.periphery.forward),
+        "backward": _port(tile, tile.array.periphery.backward),
+    }
+
+
+def _loss(loss: object) -> tuple[int, float]:
+    """The kernel's loss, and its margin."""
+    if isinstance(loss, TernaryMarginLoss):
+        return fused_sgd.TERNARY_MARGIN, float(loss.margin)
+    single = isinstance(loss, SigmoidCrossEntropyLoss)
+    return fused_sgd.SIGMOID_CROSS_ENTROPY if single else fused_sgd.CROSS_ENTROPY, 0.0
+
+
+def _plain(tiles: list[Tile], neurons: list[nn.Module], loss: object) -> bool:
+    """Whether reads, neurons and loss are such as the kernels know."""
+    ports = (port for tile in tiles for port in (tile.array.periphery.forward, tile.array.periphery.backward))
+    return all(map(_plain_port, ports)) and all(map(_plain_neuron, neurons)) and _plain_loss(loss)
+
+
 def _plain_loss(loss: object) -> bool:
     if isinstance(loss, nn.CrossEntropyLoss):
         return loss.reduction == "mean" and loss.weight is None and loss.label_smoothing == 0 and loss.ignore_index < 0
-    return isinstance(loss, TernaryMarginLoss)
+    return type(loss) in (TernaryMarginLoss, SigmoidCrossEntropyLoss)
 
 
 def _plain_neuron(neuron: nn.Module) -> bool:

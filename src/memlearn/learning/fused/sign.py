@@ -76,7 +76,7 @@ class FusedSign(AbstractFused):
             threshold=drive.threshold if isinstance(drive, BinaryDriver) else -1.0,
             window=float(circuit.window) if isinstance(circuit, BinaryStep) and circuit.window else np.inf,
             dead_zone=sense.dead_zone,
-            fires=float(self.rule.writer.quantum(self.rule.rate)),
+            fires=float(self.rule.writer.quantum(self.rule.rates[number], tile.weight_step)),
             largest=float(counter.end) if isinstance(counter, PersistentCounter) else -1.0,
         )
 

@@ -28,7 +28,7 @@ from ..random.cpu import subkey
 u32, f32 = np.uint32, np.float32
 REFERENCE_COLUMN, DIFFERENTIAL_PAIR = 0, 1
 NO_NEURON, RELU, SIGMOID, TANH, BINARY_STEP = 0, 1, 2, 3, 4
-CROSS_ENTROPY, TERNARY_MARGIN = 0, 1
+CROSS_ENTROPY, TERNARY_MARGIN, SIGMOID_CROSS_ENTROPY = 0, 1, 2
 # Word lines per block: a block of cells (some 128 KiB) stays in the cache while every sample of the batch visits it.
 _BLOCK = 128
 
@@ -269,6 +269,11 @@ def output_error(loss, margin, outputs, labels, wanted, samples, classes) -> tup
             for k in range(classes):
                 target = f32(1) if k == labels[b] else f32(0)
                 wanted[b, k] = (target - wanted[b, k] / norm) / f32(samples)
+        elif loss == SIGMOID_CROSS_ENTROPY:
+            for k in range(classes):
+                a, target = outputs[b, k], f32(1) if k == labels[b] else f32(0)
+                total += max(a, f32(0)) - a * target + math.log1p(math.exp(-abs(a)))
+                wanted[b, k] = (target - f32(1) / (f32(1) + f32(math.exp(-a)))) / f32(samples)
         else:
             for k in range(classes):
                 sign = f32(1) if k == labels[b] else f32(-1)
@@ -276,6 +281,33 @@ def output_error(loss, margin, outputs, labels, wanted, samples, classes) -> tup
                 total += max(np.float64(short), 0.0)
                 wanted[b, k] = sign / f32(samples) if short > 0 else f32(0)
     return total, correct
+
+
+@numba.njit(cache=True, error_model="numpy", nogil=True)
+def find_errors(layers, loss, margin, conductances, inputs, labels, signals, work, scales) -> tuple[float, int]:  # noqa: ANN001, PLR0913
+    """Read a batch forward and its error back: fills what the lines of every layer carry, registers and `wanted`.
+
+    Returns:
+        Loss summed over samples, right answers.
+    """
+    registers, wanted, derivatives = signals
+    voltage, current, sums = work
+    depth, samples = len(layers), inputs.shape[0]
+    registers[0][:samples, : layers[0].rows - layers[0].bias] = inputs
+    for n in range(depth):
+        layer = layers[n]
+        encode_registers(layer, registers[n], samples)
+        forward(layer, registers[n], sums, voltage, current, scales, conductances[n], samples)
+        if n + 1 < depth:
+            fire_neurons(layer, sums, registers[n + 1], derivatives[n], samples)
+    classes = layers[depth - 1].columns
+    outcome = output_error(loss, margin, sums, labels, wanted[depth - 1], samples, classes)
+    for n in range(depth - 1, 0, -1):
+        backward(layers[n], wanted[n], sums, voltage, current, scales, conductances[n], samples)
+        for b in range(samples):
+            for j in range(layers[n - 1].columns):
+                wanted[n - 1][b, j] = sums[b, j] * derivatives[n - 1][b, j]
+    return outcome
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
@@ -321,27 +353,14 @@ def compile_sgd(kernels: Kernels) -> Callable[..., tuple[float, int]]:
         _ = fingerprint  # part of the cache key
         conductances, parameters, counters = cells
         registers, wanted, derivatives, row_trains, column_trains, work, scales = scratch
-        voltage, current, sums = work
         depth, total, correct = len(layers), 0.0, 0
         for start in range(0, inputs.shape[0], batch):
             samples, number = min(batch, inputs.shape[0] - start), start // batch
-            features = layers[0].rows - layers[0].bias
-            registers[0][:samples, :features] = inputs[start : start + samples]
-            for n in range(depth):
-                layer = layers[n]
-                encode_registers(layer, registers[n], samples)
-                forward(layer, registers[n], sums, voltage, current, scales, conductances[n], samples)
-                if n + 1 < depth:
-                    fire_neurons(layer, sums, registers[n + 1], derivatives[n], samples)
-            classes = layers[depth - 1].columns
-            here = labels[start : start + samples]
-            lost, right = output_error(loss, margin, sums, here, wanted[depth - 1], samples, classes)
+            here, signals = slice(start, start + samples), (registers, wanted, derivatives)
+            lost, right = find_errors(
+                layers, loss, margin, conductances, inputs[here], labels[here], signals, work, scales
+            )
             total, correct = total + lost, correct + right
-            for n in range(depth - 1, 0, -1):
-                backward(layers[n], wanted[n], sums, voltage, current, scales, conductances[n], samples)
-                for b in range(samples):
-                    for j in range(layers[n - 1].columns):
-                        wanted[n - 1][b, j] = sums[b, j] * derivatives[n - 1][b, j]
             for n in range(depth):
                 layer, key, fired = layers[n], keys[n], (row_trains[n], column_trains[n])
                 longest = fire_trains(layer, key, registers[n], wanted[n], fired[0], fired[1], samples, step + number)

@@ -1,0 +1,147 @@
+"""The fused step of SGD with rounded pulse counts against its stages: the same pulses, events and counts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from memlearn.arrays.mapping import DifferentialPair, ReferenceColumn
+from memlearn.core.ledger import Ledger
+from memlearn.devices import AbstractDevice, ConstantStep, NeuroSimCurve, SoftBounds
+from memlearn.devices.effects import CycleToCycle, DeviceToDevice, StuckCells
+from memlearn.learning import Parts, Rule, rounded_sgd, sgd
+from memlearn.learning.accumulate import PersistentCounter
+from memlearn.learning.fused import fuse
+from memlearn.learning.fused.sgd import FusedRounded, FusedSGD
+from memlearn.learning.loop import train_batch
+from memlearn.nn import Linear, Neuron, SigmoidCrossEntropyLoss, TernaryMarginLoss, attach_ledger
+from memlearn.periphery import ADC, DAC, Sigmoid, Tanh
+from memlearn.programming import RoundedCounts
+from memlearn.tile import Array, Crossbar, Periphery, Port
+from tests.learners import CONVERTERS, counts, images, network
+
+WIDTHS = (19, 9, 5)
+IMAGES = 30
+MAPPINGS = [DifferentialPair(), ReferenceColumn(w_max=1.5)]
+LOSSES = [nn.CrossEntropyLoss(), SigmoidCrossEntropyLoss(), TernaryMarginLoss(0.7)]
+CONTINUOUS = Port(drive=DAC(bits=None, scaling="max"), sense=ADC(bits=None, output_range=100.0))
+IMPERFECT: dict[str, Any] = {
+    "states": 60,
+    "cycle_to_cycle": CycleToCycle(spread=0.3, range_spread=0.02),
+    "device_to_device": DeviceToDevice(step=0.3, upper_bound=0.2, lower_bound=0.2, balance=0.2),
+    "faults": StuckCells(high=0.03, low=0.03, anywhere=0.03),
+}
+DEVICES: list[AbstractDevice] = [ConstantStep(**IMPERFECT), SoftBounds(**IMPERFECT), NeuroSimCurve(**IMPERFECT)]
+
+
+@pytest.fixture(autouse=True)
+def one_thread(few_threads: None) -> None:
+    """Waking a second thread for a few numbers costs more than it saves."""
+    torch.set_num_threads(1)
+
+
+def begin(loss: nn.Module, widths: tuple[int, ...] = WIDTHS, bias: bool = True, **options: Any) -> tuple[Any, ...]:
+    """A network, the rule at work on it, and the ledger of both."""
+    array = Array(
+        device=options.pop("device", DEVICES[0]),
+        crossbar=Crossbar(mapping=options.pop("mapping", MAPPINGS[0])),
+        periphery=options.pop("periphery", CONVERTERS),
+    )
+    neuron, parts = options.pop("neuron", Sigmoid()), []
+    for number in range(len(widths) - 1):
+        if number:
+            parts.append(Neuron(neuron, seed=number))
+        parts.append(Linear(*widths[number : number + 2], bias, array=array, seed=number, initial_weight=0.5))
+    model, ledger = nn.Sequential(*parts), Ledger()
+    attach_ledger(nn.ModuleDict({"net": model, "loss": loss}), ledger)
+    return model, rounded_sgd(model, **{"learning_rate": 0.5, **options}), ledger
+
+
+def check(loss: nn.Module, batch: int, n: int = IMAGES, **options: Any) -> None:
+    """Train both ways, twice over, and compare everything that they leave behind."""
+    widths = options.get("widths", WIDTHS)
+    inputs, labels = images(n, widths[0], widths[-1])
+    slow, rule, counted = begin(loss, **options)
+    slow.train()
+    starts = [*range(0, n, batch)] * 2
+    done = [train_batch(slow, rule, loss, inputs[k : k + batch], labels[k : k + batch]) for k in starts]
+    fast, quick, ledger = begin(loss, **options)
+    trainer = fuse(fast, quick, loss)
+    assert isinstance(trainer, FusedRounded)
+    spans = [trainer.train(inputs, labels, batch) for _ in range(2)]
+    assert sum(s.pulses for s in spans) == sum(d.pulses for d in done) > 0
+    assert sum(s.cells for s in spans) == sum(d.cells for d in done)
+    assert sum(s.correct for s in spans) == sum(d.correct for d in done)
+    sizes = [min(batch, n - k) for k in starts]
+    assert sum(s.loss for s in spans) == pytest.approx(
+        sum(d.loss * m for d, m in zip(done, sizes, strict=True)), rel=1e-4
+    )
+    assert quick.steps == rule.steps and counts(ledger) == counts(counted)
+    for name, old in slow.state_dict().items():
+        new = fast.state_dict()[name]
+        if name.endswith("conductance"):
+            assert (new - old).abs().max() <= 1e-6 * 18e-6, name
+        else:
+            assert torch.equal(new, old), name
+
+
+class TestEqualsStages:
+    """Pulse for pulse."""
+
+    @pytest.mark.parametrize("rounding", ["nearest", "stochastic"])
+    @pytest.mark.parametrize("mapping", MAPPINGS, ids=lambda mapping: mapping.kind)
+    @pytest.mark.parametrize("batch", [1, 3, 8])
+    def test_batches(self, batch, mapping, rounding):
+        for bias in (True, False):
+            check(LOSSES[1], batch, mapping=mapping, rounding=rounding, bias=bias)
+
+    @pytest.mark.parametrize("device", DEVICES, ids=lambda device: device.kind)
+    def test_laws(self, device):
+        for rounding in ("nearest", "stochastic"):
+            check(LOSSES[1], 1, device=device, rounding=rounding, mapping=MAPPINGS[1])
+
+    @pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: type(loss).__name__)
+    def test_losses_and_neurons(self, loss):
+        for neuron in (Sigmoid(), Tanh()):
+            check(loss, 3, neuron=neuron, rounding="stochastic")
+
+    @pytest.mark.parametrize("widths", [(6, 4), (7, 1, 3), (1, 5, 2), (150, 33, 7), (9, 8, 7, 4)], ids=str)
+    def test_sizes(self, widths):
+        for mapping in MAPPINGS:
+            check(LOSSES[1], 4, widths=widths, mapping=mapping, rounding="stochastic")
+
+    def test_every_layer_has_its_rate(self):
+        check(LOSSES[1], 1, layer_rates=(1.0, 0.5), rounding="stochastic")
+        check(LOSSES[1], 1, layer_rates=(1.0, 0.5))
+
+    def test_continuous_converters(self):
+        check(LOSSES[1], 1, periphery=Periphery(forward=CONTINUOUS, backward=CONTINUOUS), rounding="stochastic")
+
+    def test_a_large_rate_sends_many_pulses_to_one_cell(self):
+        check(LOSSES[1], 2, learning_rate=20.0, device=ConstantStep(states=1000))
+
+
+class TestSigmoidLossWithTrains:
+    """The loss is known to the kernel of trains, too."""
+
+    def test_it_equals_the_stages(self):
+        inputs, labels = images(24, 7, 3)
+        slow, fast, loss = network(seed=1), network(seed=1), SigmoidCrossEntropyLoss()
+        rules = sgd(slow, learning_rate=0.3), sgd(fast, learning_rate=0.3)
+        done = [train_batch(slow, rules[0], loss, inputs[k : k + 3], labels[k : k + 3]) for k in range(0, 24, 3)]
+        trainer = fuse(fast, rules[1], loss)
+        assert isinstance(trainer, FusedSGD)
+        assert trainer.train(inputs, labels, 3).pulses == sum(d.pulses for d in done) > 0
+
+
+class TestRefusal:
+    """What the kernel does not know is left to the stages."""
+
+    def test_counters_that_persist(self):
+        model = network()
+        parts = Parts(accumulator=PersistentCounter(bits=16), writer=RoundedCounts())
+        assert fuse(model, Rule(model, parts), LOSSES[0]) is None
+        assert isinstance(fuse(model, rounded_sgd(model), LOSSES[0]), FusedRounded)
