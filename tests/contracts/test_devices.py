@@ -29,6 +29,7 @@ from memlearn.devices import (
     PiecewiseStep,
     PowerStep,
     SoftBounds,
+    SoftBoundsReference,
     Stanford,
 )
 from memlearn.devices.effects import CycleToCycle, DeviceToDevice, ReadNoise, StuckCells
@@ -45,6 +46,7 @@ CASES = [
     Stanford(states=100_000),
     PiecewiseStep(nodes_up=(1.6, 1.3, 0.9, 0.5), asymmetry=-0.1),
     JumpTable(),
+    SoftBoundsReference(reference="none"),  # else bounds and steps are those of a difference: tests/oracles
 ]
 PLACED = {"piecewise_step", "jump_table"}
 """Laws whose step follows the place between the cell's own bounds, so that those move the step at mid-range."""

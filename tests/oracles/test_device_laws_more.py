@@ -14,7 +14,9 @@ from scipy import stats
 
 from memlearn.core.errors import InputError
 from memlearn.core.types import Counts
-from memlearn.devices import JumpTable, PiecewiseStep
+from memlearn.devices import JumpTable, PiecewiseStep, SoftBounds, SoftBoundsReference
+from memlearn.devices.effects import StuckCells
+from memlearn.ops import random
 
 from .test_device_laws import PULSES, SHAPE, SPREAD, STREAM, Cells
 
@@ -146,3 +148,56 @@ def test_one_bin_is_the_same_everywhere():
 def test_a_table_that_is_none_is_refused(change, words):
     with pytest.raises(InputError, match=words):
         JumpTable(**{**TABLE, **change})
+
+
+def soft(w: np.ndarray, step: np.ndarray, bound: np.ndarray, n: int) -> np.ndarray:
+    """Section 2.3: n up pulses in closed form."""
+    return bound - (bound - w) * (1 - step / bound) ** n
+
+
+@pytest.mark.parametrize("n", PULSES)
+@pytest.mark.parametrize("reference", ["symmetric_point", "none"])
+@pytest.mark.parametrize("states", [20, 1000])
+def test_soft_bounds_read_against_a_reference(n, reference, states):
+    law = SoftBoundsReference(states=states, asymmetry=0.2, reference=reference, reference_error=0.05, **SPREAD)
+    cells = Cells(law)
+    plain = Cells(SoftBounds(states=states, asymmetry=0.2, **SPREAD))
+    cells.above, cells.below = plain.above, plain.below
+    error = random.normal(STREAM.child("reference"), 0, torch.Size(SHAPE), torch.empty(0, dtype=torch.float64)).numpy()
+    r = 0.05 * 0.5 * law.range * error
+    if reference == "symmetric_point":
+        r += (cells.up - cells.down) / (cells.up / cells.above + cells.down / cells.below)
+    # A new cell stands at its reference; what a tile keeps is the way from there.
+    top = soft(r, cells.up, cells.above, n)
+    assert cells.close(cells.pulse(n) + r, top)
+    assert cells.close(cells.pulse(-n) + r, -soft(-top, cells.down, cells.below, n))
+
+
+def test_random_pulses_pull_to_zero_but_for_the_error_of_the_reference():
+    many = (1, 1, 100, 100)
+    for error in (0.0, 0.05):
+        law = SoftBoundsReference(states=400, asymmetry=0.3, reference_error=error, **SPREAD)
+        state = law.init(many, STREAM, torch.float64)
+        mean = torch.zeros(many, dtype=torch.float64)
+        for event in range(3000):
+            sign = 1 if event % 2 else -1
+            state, _ = law.pulse(state, Counts(torch.full(many, sign, dtype=torch.int32)), STREAM, event)
+            mean += (state.conductance - law.middle) * ((event >= 2998) / 2)
+        free = (state.parameters[..., 2:4] > 0).all(-1)
+        found = mean[free] / (0.5 * law.range)
+        assert abs(float(found.mean())) < 0.003 and float(found.std()) == pytest.approx(error, rel=0.05, abs=0.003)
+
+
+def test_a_stuck_cell_is_read_where_it_is_stuck_and_new_cells_at_zero():
+    law = SoftBoundsReference(asymmetry=0.4, reference_error=0.1, faults=StuckCells(low=0.2))
+    state = law.init((1, 1, 50, 50), STREAM)
+    stuck = state.parameters[..., 0] == state.parameters[..., 1]
+    assert stuck.any() and torch.allclose(state.conductance[stuck], torch.tensor(law.g_min))
+    assert torch.allclose(state.conductance[~stuck], torch.tensor(law.middle)) and state.parameters.isfinite().all()
+
+
+def test_a_difference_may_be_negative_also_beside_an_effect():
+    law = SoftBoundsReference(asymmetry=0.5, g_min=0.0, write_noise={"relative": 1e-9})
+    state = law.init((1, 1, 3, 3), STREAM)
+    state, _ = law.pulse(state, Counts(torch.full((1, 1, 3, 3), -1000, dtype=torch.int32)), STREAM, 0)
+    assert (law.visible(state) < -0.4 * law.middle).all()

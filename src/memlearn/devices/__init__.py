@@ -15,6 +15,7 @@ from .presets import Preset as Preset
 from .presets import load as load
 from .presets import presets as presets
 from .soft_bounds import SoftBounds as SoftBounds
+from .soft_bounds_reference import SoftBoundsReference as SoftBoundsReference
 from .stanford import Stanford as Stanford
 from .state import Cells as Cells
 from .state import DeviceState as DeviceState

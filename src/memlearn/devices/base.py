@@ -111,6 +111,10 @@ class AbstractDevice(Component):
         """True when a noise-free read sees the state as it is, and nothing but pulses changes it."""
         return not self.series_resistance and not any(effect.active for effect in self._every_effect())
 
+    def adjusted(self, cells: Cells, stream: Stream) -> Cells:
+        """New cells as the law wants them, where it has deviations of its own; `columns` is told about these."""
+        return cells
+
     @abstractmethod
     def columns(self, cells: Cells) -> list[Tensor]:
         """The per-cell parameters that `step` reads as p[2], p[3], ..., each (shape)."""
@@ -131,9 +135,9 @@ class AbstractDevice(Component):
         step = self.mean_step * spread.step_factor(size, stream, like) * free
         shift = self.asymmetry + spread.balance_shift(size, stream, like)
         up, down = step * (1 + shift).clamp_min(0), step * (1 - shift).clamp_min(0)
-        cells = Cells(up, down, lower, upper, *spread.shape_shifts(size, stream, like))
-        parameters = torch.stack([lower, upper, *self.columns(cells)], dim=-1)
-        conductance = torch.full(size, self.middle, dtype=dtype).clamp(lower, upper)
+        cells = self.adjusted(Cells(up, down, lower, upper, *spread.shape_shifts(size, stream, like)), stream)
+        parameters = torch.stack([cells.lower, cells.upper, *self.columns(cells)], dim=-1)
+        conductance = torch.full(size, self.middle, dtype=dtype).clamp(cells.lower, cells.upper)
         counters = torch.zeros((*size, 2), dtype=torch.int32)
         memory = torch.zeros((*size, sum(effect.width for effect in self._effects())), dtype=dtype)
         state = DeviceState(conductance, parameters.contiguous(), counters, memory)
@@ -147,7 +151,8 @@ class AbstractDevice(Component):
         for effect, columns in self._memories(state):
             seen = effect.seen(seen, columns)
         if seen is not state.conductance:  # no cell conducts backwards, and one that is not in use does not conduct
-            seen = seen.clamp_min(0) * (state.parameters[..., 1] > 0)
+            lower, upper = state.parameters[..., 0], state.parameters[..., 1]
+            seen = seen.maximum(lower.clamp_max(0)) * (upper > 0)
         return seen / (1 + self.series_resistance * seen) if self.series_resistance else seen
 
     def conductance(self, state: DeviceState, stream: Stream, event: int) -> Tensor:

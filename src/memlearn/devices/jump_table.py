@@ -62,7 +62,7 @@ class JumpTable(AbstractDevice):
         "Interpolation between bins at equal u: made for memlearn",
     )
 
-    states: int = quantity(0, unit="1", ge=0, doc="range / mean step that writers count with; 0: as the table says")
+    states: float = quantity(0, unit="1", ge=0, doc="range / mean step that writers count with; 0: as the table says")
     edges: tuple[float, ...] = setting((0.0, 1 / 3, 2 / 3, 1.0), doc="edges of the bins of x, from 0 to 1")
     probabilities: tuple[float, ...] = setting((0.0, 0.25, 0.5, 0.75, 1.0), doc="of the quantiles, ascending")
     up: Rows = setting(

@@ -63,7 +63,7 @@ def curvature(label: np.ndarray) -> np.ndarray:
     return np.copysign(k, label)
 
 
-def step_and_slope(k: np.ndarray, pulses: int) -> tuple[np.ndarray, np.ndarray]:
+def step_and_slope(k: np.ndarray, pulses: float) -> tuple[np.ndarray, np.ndarray]:
     """One pulse on the curve as the affine step D (1 - slope w), w in [-1, 1].
 
     Arguments:
@@ -113,8 +113,8 @@ class NeuroSimCurve(AbstractDevice):
         "Conversion of labels and pulses to affine steps: derived for memlearn",
     )
 
-    states: int = quantity(97, unit="1", ge=2, doc="up pulses for the whole range; writers count with range / states")
-    pulses_down: int = quantity(0, unit="1", ge=0, doc="down pulses for the whole range; 0: as many as up")
+    states: float = quantity(97, unit="1", ge=2, doc="up pulses for the whole range; writers count with range / states")
+    pulses_down: float = quantity(0, unit="1", ge=0, doc="down pulses for the whole range; 0: as many as up")
     label_up: float = quantity(2.4, unit="1", ge=-10, le=10, doc="non-linearity of up pulses, above 0 steep at first")
     label_down: float = quantity(
         -4.88, unit="1", ge=-10, le=10, doc="non-linearity of down pulses, below 0 steep at first, above 0 retraces"
