@@ -101,6 +101,19 @@ class AbstractDevice(Component):
         return 1.0
 
     @property
+    def notes(self) -> list[str]:
+        """What a reader should be told about these settings, in plain words."""
+        share = self.series_resistance * self.g_max
+        if share <= 0.25:
+            return []
+        ratio = self.g_max / self.g_min if self.g_min else math.inf
+        seen = ratio * (1 + self.series_resistance * self.g_min) / (1 + share)
+        return [
+            f"device.series_resistance is {share:.2g} of the lowest cell resistance; above 0.25 it hides states: reads "
+            f"see an on/off ratio of {seen:.3g} instead of {ratio:.3g}."
+        ]
+
+    @property
     def noise(self) -> Noise:
         """Spread of one pulse, as the kernels take it."""
         spread = self.cycle_to_cycle

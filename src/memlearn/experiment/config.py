@@ -12,7 +12,8 @@ from pydantic import Field
 from ..core.component import Component, quantity, setting
 from ..core.errors import InputError
 from ..datasets import AnyDataset, Digits
-from ..devices import AnyDevice, ConstantStep
+from ..devices import AnyDevice, ConstantStep, presets
+from ..devices.presets import resolved
 from ..learning import AnyRule, FloatReference
 from ..learning.rules import SGD
 from ..periphery import AnyNeuron, ReLU
@@ -49,6 +50,10 @@ class Training(Component):
     rate_decay: float = quantity(
         1.0, unit="1", gt=0, le=1, doc="the rule's rate after an epoch / before: scales trains, and 1 / thresholds"
     )
+    seconds_per_batch: float = quantity(
+        0.0, unit="s", ge=0, doc="time that passes after each batch, in which cells leak, drift and relax"
+    )
+    temperature: float = quantity(300.0, unit="K", gt=0, doc="of the cells meanwhile")
     threads: int = quantity(1, unit="1", ge=1, le=256, doc="of the pulse kernels; no figure depends on it")
     backend: Literal["auto", "cpu", "reference"] = setting(
         "auto", doc="cpu: compiled kernels, reference: stage by stage, auto: the fastest that fits"
@@ -100,7 +105,13 @@ class Experiment(Component):
 
     @classmethod
     def from_table(cls, table: Mapping[str, Any]) -> Self:
-        """The experiment that a TOML or JSON table describes; "none" stands for the null that TOML lacks."""
+        """The experiment that a TOML or JSON table describes; "none" stands for the null that TOML lacks.
+
+        A `device` may be `{ preset = "..." }` or `{ file = "..." }`, with further settings; the experiment holds what
+        that stands for.
+        """
+        if isinstance(table.get("device"), Mapping):
+            table = {**table, "device": resolved(table["device"])}
         return super().from_table(with_nones(cls, table))
 
     def digest(self) -> str:
@@ -111,7 +122,12 @@ class Experiment(Component):
 
 def schema() -> dict[str, Any]:
     """The JSON schema of an experiment file, for editors that check TOML; null is written "none" there."""
-    return _toml(Experiment.model_json_schema())
+    found = _toml(Experiment.model_json_schema())
+    law = found["properties"]["device"]
+    words = {"preset": {"type": "string", "enum": presets()}, "file": {"type": "string"}}
+    named = [{"type": "object", "properties": {key: word}, "required": [key]} for key, word in words.items()]
+    found["properties"]["device"] = {"description": law.pop("description", ""), "anyOf": [law, *named]}
+    return found
 
 
 def _toml(node: Any) -> Any:

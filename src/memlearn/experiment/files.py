@@ -37,7 +37,8 @@ def read_experiment(path: Path, *, overrides: Sequence[Override] = (), seed: int
     table, notes = overridden(Experiment, table, others)
     if seed is not None:
         table["seed"] = seed
-    return Described(Experiment.from_table(table), notes)
+    experiment = Experiment.from_table(table)
+    return Described(experiment, notes + experiment.device.notes)
 
 
 def read_table(path: Path) -> dict[str, Any]:

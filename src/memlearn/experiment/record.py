@@ -39,6 +39,7 @@ def result(session: Session) -> dict[str, Any]:
         "float_network": None if twin is None else network.float_network(experiment, data),
         "epochs": session.epoch,
         "train_seconds": session.seconds,
+        "simulated_seconds": session.overall.steps * experiment.training.seconds_per_batch,
         "cells": cells,
         "pulses_total": pulses,
         "pulses_per_cell_mean": pulses / max(1, cells),
@@ -48,6 +49,7 @@ def result(session: Session) -> dict[str, Any]:
         "dac_conversions": total(Event.DAC),
         "comparisons": total(Event.COMPARISON),
         **_methods(session),
+        "notes": experiment.device.notes,
         "seed": experiment.seed,
         "versions": versions(),
         "layers": layers,
@@ -137,5 +139,5 @@ def _within(part: Component) -> Iterator[Component]:
     yield part
     for name in type(part).model_fields:
         value = getattr(part, name)
-        if isinstance(value, Component):
+        if isinstance(value, Component) and getattr(value, "active", True):  # an effect at rest has no part in the run
             yield from _within(value)

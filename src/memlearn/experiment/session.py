@@ -17,7 +17,7 @@ from ..core.ledger import Ledger
 from ..core.random import Stream
 from ..datasets import Data
 from ..learning import FloatReference, Rule
-from ..learning.loop import Loss, Totals, train_images
+from ..learning.loop import Loss, Pace, Totals, train_images
 from ..learning.plain import PlainSGD
 from ..nn import TernaryMarginLoss, attach_ledger
 from . import network
@@ -38,10 +38,12 @@ class Trainee:
     rule: Rule | PlainSGD
     loss: Loss
     totals: Totals = field(default_factory=Totals)
+    pace: Pace | None = None
 
     def train(self, inputs: Tensor, labels: Tensor, batch: int) -> None:
         """Train on these images."""
-        self.totals = self.totals.plus(train_images(self.model, self.rule, self.loss, inputs, labels, batch))
+        done = train_images(self.model, self.rule, self.loss, inputs, labels, batch, pace=self.pace)
+        self.totals = self.totals.plus(done)
 
     @property
     def accuracy(self) -> float:
@@ -212,7 +214,9 @@ def begin(experiment: Experiment, data_directory: Path | None) -> Session:
         main = _float_trainee(experiment, data, experiment.rule)
     else:
         model = network.build(experiment, data)
-        main = Trainee(model, experiment.rule.attach(model), network.build_loss(experiment.network))
+        pace = Pace(experiment.training.seconds_per_batch, experiment.training.temperature)
+        rule, loss = experiment.rule.attach(model), network.build_loss(experiment.network)
+        main = Trainee(model, rule, loss, pace=pace)
         if yardstick is not None:
             twin = _float_trainee(experiment, data, yardstick)
     initial = {name: layer.tile.conductance.clone() for name, layer in network.layers_of(main.model).items()}

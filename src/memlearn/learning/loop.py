@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ..core.errors import InputError
 from ..ops.pulse_update import Tally
+from ..tile import Tile
 from .fused import fuse
 from .rule import Rule
 
@@ -43,6 +44,21 @@ class BatchOutcome(NamedTuple):
     """Pulses sent to cells."""
     cells: int
     """Distinct cells that received any."""
+
+
+class Pace(NamedTuple):
+    """How much time each batch takes, in which cells leak, drift and relax."""
+
+    seconds: float = 0.0
+    temperature: float = 300.0
+    """K."""
+
+    def wait(self, model: nn.Module) -> None:
+        """Let that time pass in all tiles of a model; cells that only pulses change do not notice."""
+        if self.seconds:
+            for module in model.modules():
+                if isinstance(module, Tile) and not module.array.device.plain:
+                    module.relax(self.seconds, temperature=self.temperature)
 
 
 class Totals(NamedTuple):
@@ -88,7 +104,9 @@ def train_batch(model: nn.Module, rule: Learner, loss: Loss, inputs: Tensor, lab
     return BatchOutcome(float(cost.detach()), correct, tally.pulses, tally.cells)
 
 
-def train_images(model: nn.Module, rule: Learner, loss: Loss, inputs: Tensor, labels: Tensor, batch: int) -> Totals:
+def train_images(
+    model: nn.Module, rule: Learner, loss: Loss, inputs: Tensor, labels: Tensor, batch: int, *, pace: Pace | None = None
+) -> Totals:
     """Train on images in the order given, batch after batch; the last batch may be smaller.
 
     Arguments:
@@ -96,6 +114,7 @@ def train_images(model: nn.Module, rule: Learner, loss: Loss, inputs: Tensor, la
         inputs: (n, features).
         labels: (n,), int64.
         batch: images between two writes.
+        pace: time that passes after each batch.
 
     Returns:
         Sums over the batches. Several calls, each of whole batches, train exactly as one call does. Where the network
@@ -117,4 +136,6 @@ def train_images(model: nn.Module, rule: Learner, loss: Loss, inputs: Tensor, la
         x, y = inputs[first : first + batch], labels[first : first + batch]
         done = train_batch(model, rule, loss, x, y)
         totals = totals.plus(Totals(len(y), done.loss * len(y), done.correct, done.pulses, done.cells, 1))
+        if pace is not None:
+            pace.wait(model)
     return totals

@@ -35,6 +35,11 @@ class FaultyLines(Component):
     stride: int = quantity(4, unit="1", ge=1, doc="cells from one cell of a line to the next: lines are interleaved")
     along: Literal["column", "row"] = setting("column", doc="of a tile: all cells of a line share it")
 
+    @property
+    def active(self) -> bool:
+        """True when lines fail."""
+        return bool(self.rate)
+
     def fail(self, shape: torch.Size, stream: Stream, like: Tensor) -> tuple[Tensor, Tensor]:
         """Masks of the cells that are stuck by their line at high, and at low conductance, each (shape)."""
         if self.along == "row":
