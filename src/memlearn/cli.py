@@ -1,4 +1,4 @@
-"""The command line: `memlearn run`, `resume`, `report`, `sweep`, `list`, `show`, `schema`, `bench`."""
+"""The command line: `memlearn run`, `resume`, `report`, `sweep`, `list`, `show`, `schema`, `bench`, `device`."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 
 from . import datasets, devices, learning, periphery, programming
 from .arrays import mapping, wires
+from .cli_device import app as device_app
 from .core.component import Component, describe, kind_of
 from .core.errors import InputError, MemlearnError, nearest
 from .core.version import VERSION
@@ -197,6 +198,7 @@ def show(
         print("\nSources:", *cls.sources, sep="\n  ")
 
 
+app.add_typer(device_app, name="device")
 bench_app = typer.Typer(no_args_is_help=True, help="Time the kernels; a kernel that is wrong is not timed.")
 app.add_typer(bench_app, name="bench")
 

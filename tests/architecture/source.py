@@ -22,6 +22,7 @@ LAYERS = (
     ("cost", "datasets"),
     ("experiment",),
     ("report",),
+    ("cli_device",),
     ("cli",),
 )
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

@@ -4,8 +4,14 @@ from ..core.component import choice, members
 from .base import AbstractDevice as AbstractDevice
 from .base import Backend as Backend
 from .base import Pulse as Pulse
+from .capacitor import Capacitor as Capacitor
 from .constant import ConstantStep as ConstantStep
 from .exponential_step import ExponentialStep as ExponentialStep
+from .fitting import DeviceFit as DeviceFit
+from .fitting import Reading as Reading
+from .fitting import Traces as Traces
+from .fitting import fit as fit
+from .fitting import read_traces as read_traces
 from .jump_table import JumpTable as JumpTable
 from .linear_step import LinearStep as LinearStep
 from .neurosim_curve import NeuroSimCurve as NeuroSimCurve

@@ -66,7 +66,7 @@ def render(runs: Sequence[Run]) -> str:
         paragraph=summary.paragraph(runs),
         headlines=summary.headlines(runs[0].result) if single else [],
         comparison=tables.comparison([run.result for run in runs], [run.label for run in runs]),
-        curves=_plots([*curves, *([trade] if trade else [])], "run"),
+        curves=plots([*curves, *([trade] if trade else [])], "run"),
         sections=[_section(run, index=i, side=side) for i, run in enumerate(runs)],
         colours=figures.COLOURS,
         plotly=Markup(get_plotlyjs()),
@@ -79,8 +79,8 @@ def _section(run: Run, *, index: int, side: int) -> dict[str, Any]:
     for i, layer in enumerate(run.result.layers):
         arrays = read_layer(run.folder, layer.name)
         drawn = layer_figures(arrays, index=index, side=side)
-        plots = _plots(drawn, f"run-{index}-layer-{i}")
-        layers.append({"name": _heading(layer.name), "size": _size(layer), "figures": plots})
+        shown = plots(drawn, f"run-{index}-layer-{i}")
+        layers.append({"name": _heading(layer.name), "size": _size(layer), "figures": shown})
     source = shlex.quote(str(run.folder / "config.json"))
     target = shlex.quote(f"{run.folder.resolve().name}-again")
     return {
@@ -96,7 +96,7 @@ def _section(run: Run, *, index: int, side: int) -> dict[str, Any]:
     }
 
 
-def _plots(drawn: Sequence[figures.Figure], prefix: str) -> list[dict[str, Any]]:
+def plots(drawn: Sequence[figures.Figure], prefix: str) -> list[dict[str, Any]]:
     """Figures as the template takes them, each with an id that no name of the user enters."""
     return [
         {

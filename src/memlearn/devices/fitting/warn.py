@@ -85,7 +85,7 @@ def _fit(found: Estimate) -> list[str]:
     summary, out = z.summary(), []
     if summary["residual_beyond_4"] > max(2e-3, 3 / z.value.size):
         share = summary["residual_beyond_4"]
-        out.append(f"{share:.2%} of the readings lie beyond 4 standard deviations: outliers, or noise that is not normal.")
+        out.append(f"{share:.2%} of the readings lie beyond 4 standard deviations: outliers, or steps far from normal.")
     if abs(summary["residual_neighbour_correlation"]) > 4 / np.sqrt(z.value.size) + 0.05:
         correlation = summary["residual_neighbour_correlation"]
         out.append(f"Neighbouring residuals are correlated ({correlation:+.2f}): noise with a memory, or a wrong law.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.optimize import brentq
@@ -88,7 +88,8 @@ def _symmetry(found: Estimate, lower: float, upper: float) -> float | None:
     if not change.size or np.abs(gap).max() < 1e-12:
         return None
     a, b = places[change[0]], places[change[0] + 1]
-    return float(brentq(lambda z: step(found, z, True) - step(found, z, False), a, b, xtol=1e-10))
+    root: Any = brentq(lambda z: step(found, z, True) - step(found, z, False), a, b, xtol=1e-10)
+    return float(root)
 
 
 class Residuals(NamedTuple):

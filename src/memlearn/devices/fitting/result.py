@@ -97,13 +97,20 @@ class DeviceFit:
         """Two-sample test of step given state, measured against simulated traces; see `check`."""
         return two_sample(self.packed, self._draw, seed)
 
-    def save(self, path: str | Path, *, sources: tuple[str, ...] = (), title: str = "", name: str = "") -> Path:
+    def save(
+        self,
+        path: str | Path,
+        *,
+        sources: tuple[str, ...] = (),
+        title: str = "",
+        test: TwoSampleTest | None = None,
+    ) -> Path:
         """Write the device as a preset file.
 
         Arguments:
             sources: where the data come from; the file that was read unless given.
             title: for people.
-            name: the preset's name, the file's unless given.
+            test: the two-sample test, when it was made already.
 
         Raises:
             InputError: the path is a folder, or the package has no such device.
@@ -112,9 +119,9 @@ class DeviceFit:
         if path.is_dir():
             raise InputError("out", str(path), "is a folder", "Name a file in it.")
         exported = self.export()
-        test = self.test()
+        test = test or self.test()
         preset = {
-            "name": name or path.stem,
+            "name": path.stem,
             "title": title or f"{self.law.replace('_', ' ')} fitted to {Path(self.traces.source).name}",
             "sources": list(sources or (f"fitted to {self.traces.source}",)),
             "deviations": [*exported.deviations, *self.warnings, *self._test_words(test)],

@@ -24,7 +24,7 @@ def simulated(found: Estimate, generator: np.random.Generator, *, own: bool = Fa
         theta = measured if own or not len(task.random) else _new_device(found, generator)
         for trace in traces:
             a, b = packed.starts[trace], packed.starts[trace + 1]
-            start = _moved(packed.y[a], measured, theta)
+            start = _moved(float(packed.y[a]), measured, theta)
             normals = generator.standard_normal(int(packed.pulses[a:b].sum()) + b - a)
             out[a:b] = kernels.simulate(
                 task.law.code, theta, task.setup, start, packed.up[a:b], packed.pulses[a:b], normals

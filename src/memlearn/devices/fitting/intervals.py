@@ -120,7 +120,8 @@ def _noises(found: Estimate, known: Errors, thorough: bool) -> list[Parameter]:
         name, dimension = NOISE_NAMES[k], "S" if k in (1, 2) else "1"
         if k not in found.silent:
             low, high = _limits(found, known, entry, thorough)
-            rows.append(Parameter(name, *(unit * math.exp(x) for x in (theta[entry], low, high)), dimension))
+            value, low, high = (unit * math.exp(x) for x in (theta[entry], low, high))
+            rows.append(Parameter(name, value, low, high, dimension))
             continue
         limit = _noise_limit(found, entry) if thorough and _offered(found, k) else None
         note = "not needed by the data" if _offered(found, k) else "not offered: see the warnings"

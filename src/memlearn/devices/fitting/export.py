@@ -11,14 +11,12 @@ from typing import Any, NamedTuple
 from ...core.component import kind_of
 from ...core.errors import InputError
 from ..base import AbstractDevice
+from ..neurosim_curve import a_to_label
 from . import kernels
 from .estimate import Estimate
 from .jumps import Table
 from .laws import noise_entries
 from .packed import Packed
-
-_PERPENDICULAR = 0.07 * math.sqrt(2)
-"""NeuroSim's label is the largest distance of the curve from the straight line, over this."""
 
 
 class Exported(NamedTuple):
@@ -84,17 +82,13 @@ def _size(found: Estimate, up: bool) -> float:
 
 
 def _steps(kind: str, width: float, up: float, down: float, notes: list[str]) -> dict[str, Any]:
-    """`states` and `asymmetry`; a device whose `states` is a whole number has them rounded."""
+    """`states` and `asymmetry`; a curve by pulse numbers has its own."""
     if kind == "neurosim_curve":
         return {}
-    mean = 0.5 * (up + down)
-    states: float = width / mean
-    if device_class(kind).model_fields["states"].annotation is int:
-        whole = max(2, round(states))
-        if abs(whole / states - 1) > 0.01:
-            notes.append(f"{states:.3g} states rounded to {whole}: steps are {states / whole - 1:+.1%} off.")
-        states = whole
-    return {"states": states, "asymmetry": (up - down) / (up + down)}
+    states = width / (0.5 * (up + down))
+    if states < 2:
+        notes.append(f"A step is {1 / states:.0%} of the range; the package allows half of it at most.")
+    return {"states": max(states, 2.0), "asymmetry": (up - down) / (up + down)}
 
 
 def _shapes(found: Estimate, kind: str) -> dict[str, Any]:
@@ -135,17 +129,9 @@ def neurosim(slope_up: float, slope_down: float, up: float, down: float, width: 
         # A straight line has no curvature to divide by.
         pulses = 2 / size if abs(k) < 1e-6 else -k / math.log(1 - size * slope)
         sign = 1.0 if way == "up" else -1.0
-        found[f"label_{way}"] = sign * math.copysign(label(abs(k)), k)
-        found["states" if way == "up" else "pulses_down"] = max(2, round(pulses))
+        found[f"label_{way}"] = sign * a_to_label(1 / k if abs(k) > 1e-9 else math.inf)
+        found["states" if way == "up" else "pulses_down"] = pulses
     return found
-
-
-def label(k: float) -> float:
-    """NeuroSim's label of a curve with |A| = 1 / k."""
-    if k < 1e-3:
-        return k / 8 / _PERPENDICULAR
-    b = 1 - math.exp(-k)
-    return (1 / b - (1 + math.log(k / b)) / k) / _PERPENDICULAR
 
 
 def _between(found: Estimate, width: float) -> dict[str, Any]:
@@ -172,14 +158,11 @@ def _between(found: Estimate, width: float) -> dict[str, Any]:
 def export_jumps(table: Table, packed: Packed) -> Exported:
     """A jump table as a device table."""
     width = table.upper - table.lower
-    middle = [float(rows[len(rows) // 2].mean()) for rows in (table.up, table.down)]
     lower, upper = (packed.offset + packed.scale * x for x in (table.lower, table.upper))
-    mean = max(0.5 * sum(middle), 1e-6 * width)
     plain = {
         "kind": "jump_table",
         "g_min": max(lower, 0.0),
         "g_max": upper,
-        "states": max(2, round(width / mean)),
         "edges": table.edges.tolist(),
         "probabilities": table.probabilities.tolist(),
         "up": (table.up / width).tolist(),
