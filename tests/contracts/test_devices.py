@@ -20,6 +20,7 @@ from memlearn.devices import (
     MEMBERS,
     VTEAM,
     AbstractDevice,
+    Capacitor,
     ConstantStep,
     DeviceState,
     ExponentialStep,
@@ -46,6 +47,7 @@ CASES = [
     Stanford(states=100_000),
     PiecewiseStep(nodes_up=(1.6, 1.3, 0.9, 0.5), asymmetry=-0.1),
     JumpTable(),
+    Capacitor(),
     SoftBoundsReference(reference="none"),  # else bounds and steps are those of a difference: tests/oracles
 ]
 PLACED = {"piecewise_step", "jump_table"}

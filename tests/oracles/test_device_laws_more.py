@@ -14,11 +14,11 @@ from scipy import stats
 
 from memlearn.core.errors import InputError
 from memlearn.core.types import Counts
-from memlearn.devices import JumpTable, PiecewiseStep, SoftBounds, SoftBoundsReference
-from memlearn.devices.effects import StuckCells
+from memlearn.devices import Capacitor, JumpTable, PiecewiseStep, SoftBounds, SoftBoundsReference
+from memlearn.devices.effects import CycleToCycle, Retention, StuckCells
 from memlearn.ops import random
 
-from .test_device_laws import PULSES, SHAPE, SPREAD, STREAM, Cells
+from .test_device_laws import PULSES, SHAPE, SPREAD, STREAM, Cells, affine
 
 
 def piecewise(x: float, step: float, nodes: list[float], n: int) -> float:
@@ -201,3 +201,31 @@ def test_a_difference_may_be_negative_also_beside_an_effect():
     state = law.init((1, 1, 3, 3), STREAM)
     state, _ = law.pulse(state, Counts(torch.full((1, 1, 3, 3), -1000, dtype=torch.int32)), STREAM, 0)
     assert (law.visible(state) < -0.4 * law.middle).all()
+
+
+@pytest.mark.parametrize("n", PULSES)
+@pytest.mark.parametrize("rest", [0.5, 0.0, 0.2])
+def test_capacitor_between_pulses_and_leaks(n, rest):
+    leak, silent = Retention(time_constant=3.0, rest=rest), CycleToCycle()
+    cells = Cells(Capacitor(slope_up=0.05, slope_down=-0.1, cycle_to_cycle=silent, retention=leak, **SPREAD))
+    goal = rest * (cells.above + cells.below) - cells.below
+    exact = affine(np.zeros(SHAPE), cells.up, 0.05, cells.above, n)
+    assert cells.close(cells.pulse(n), exact)
+    for seconds in (0.5, 0.0, 2.0):
+        cells.state = cells.law.relax(cells.state, seconds, STREAM, 0)
+    exact = goal + (exact - goal) * np.exp(-2.5 / 3.0)
+    assert cells.close(cells.state.conductance.numpy() - cells.law.middle, exact)
+    assert cells.close(cells.pulse(-n), -affine(-exact, cells.down, -0.1, cells.below, n))
+
+
+def test_capacitor_noise_is_the_same_everywhere_and_adds_in_variance():
+    law, many = Capacitor(slope_up=1.0, slope_down=1.0), (1, 1, 100, 1000)
+    for x, n in ((0.5, 1), (0.9, 1), (0.5, 9)):
+        state = law.init(many, STREAM, torch.float64)
+        state.conductance.fill_(law.g_min + x * law.range)
+        state, _ = law.pulse(state, Counts(torch.full(many, n, dtype=torch.int32)), STREAM, 0)
+        # Soft bounds shrink what earlier pulses have left by (1 - 2 / states) a pulse.
+        kept = sum((1 - 2 / law.states) ** (2 * k) for k in range(n))
+        assert float(state.conductance.var()) == pytest.approx(kept * (7.5e-4 * law.range) ** 2, rel=0.03)
+        exact = affine(np.full(1, (x - 0.5) * law.range), np.array([law.mean_step]), 1.0, np.array([law.range / 2]), n)
+        assert float(state.conductance.mean()) - law.middle == pytest.approx(exact[0], rel=1e-3)
