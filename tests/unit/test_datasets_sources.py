@@ -191,6 +191,30 @@ def test_more_images_than_there_are(settings: dict[str, Any], argument: str, all
 PUBLISHED = Path(os.environ.get("MEMLEARN_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")
 
 
+class TestPreparation:
+    """Cropped, and in black and white."""
+
+    def test_a_crop_takes_the_same_from_every_side(self, tmp_path: Path) -> None:
+        folder = write_set(tmp_path)
+        marked = np.zeros((4, 28, 28), np.uint8)
+        marked[:, 4, 4], marked[:, 23, 23], marked[:, 3, :] = 200, 100, 255
+        (folder / "t10k-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx(marked)))
+        data = Mnist(validation=2, crop=4).load(folder)
+        assert data.image_shape == (20, 20) and data.train.inputs.shape == (10, 400)
+        for row in data.test.inputs:
+            assert (row * 255).round()[[0, -1]].tolist() == [200, 100] and int((row > 0).sum()) == 2
+
+    @pytest.mark.parametrize(("grey", "expected"), [(0, 0.0), (127, 0.0), (128, 1.0), (255, 1.0)])
+    def test_black_and_white_is_cut_at_half(self, tmp_path: Path, grey: int, expected: float) -> None:
+        data = Mnist(validation=2, black_white=True).load(write_set(tmp_path, grey=grey))
+        for split in (data.train, data.validation, data.test):
+            assert split.inputs.dtype == torch.float32 and (split.inputs == expected).all()
+
+    def test_something_must_be_left(self) -> None:
+        with pytest.raises(InputError, match="crop"):
+            Mnist(crop=14)
+
+
 @pytest.mark.parametrize(
     ("dataset", "counts"),
     [

@@ -37,9 +37,7 @@ class FusedSGD(AbstractFused):
         kind, margin = _loss(self.loss)
         scratch = fused_sgd.scratch_for(layers, min(batch, len(inputs)))
         kernel = _compiled(self.tiles[0].array.device.kernels)
-        return kernel(
-            inputs, labels, batch, layers, keys, kind, margin, self.rule.steps, self.cells(), scratch, tally
-        )
+        return kernel(inputs, labels, batch, layers, keys, kind, margin, self.rule.steps, self.cells(), scratch, tally)
 
     @classmethod
     def fits(cls, rule: Rule, tiles: list[Tile], neurons: list[nn.Module], loss: object) -> bool:

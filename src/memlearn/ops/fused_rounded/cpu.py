@@ -87,7 +87,7 @@ def _uniforms(out, first, n, k0, k1) -> None:  # noqa: ANN001
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def _round(pulses, gradient, shift, rate) -> int:  # noqa: ANN001
+def _round(pulses, gradient, shift, rate) -> Any:  # noqa: ANN001
     """Signed numbers of pulses (C) of gradients (C); the largest number."""
     most = np.int32(0)
     for j in range(pulses.shape[0]):
