@@ -86,8 +86,8 @@ def alike(law: AbstractDevice, a: Cells, b: Cells) -> bool:
 
 
 def spread(law: AbstractDevice, c2c: float | Noise) -> Noise:
-    """Cycle noise, beside the table of a law that has one."""
-    return (c2c if isinstance(c2c, Noise) else Noise(c2c))._replace(table=law.noise.table)
+    """Cycle noise, beside the table, or the noise of down pulses, of a law that has one."""
+    return (c2c if isinstance(c2c, Noise) else Noise(c2c))._replace(table=law.noise.table, down=law.noise.down)
 
 
 def run(law: AbstractDevice, verb: str, state: Cells, plan: Any, c2c: float | Noise, event: int, backend: str) -> Tally:

@@ -63,18 +63,19 @@ class Kernels(NamedTuple):
     """Digest of the law's code, which every kernel that compiles it in must mention."""
 
 
-def compile_step(step: Step, *, drawn: bool = False, table: bool = False) -> Kernels:
+def compile_step(step: Step, *, drawn: bool = False, table: bool = False, uneven: bool = False) -> Kernels:
     """The kernels of a law.
 
     Arguments:
         step: a module-level function `step(g, p, up)` in arithmetic that NumPy and Numba share.
         drawn: the function takes one more argument, a new uniform number u for every pulse.
         table: the function takes `Noise.table` after `up`: step(g, p, up, table) or step(g, p, up, table, u).
+        uneven: down pulses have a noise of their own, `Noise.down`.
     """
     step = register_jitable(step)
     # Numba keys its disk cache on this file; the code of the law and of the random numbers must be part of the key too,
     # or after an edit there the old kernel would run on.
-    parts = repr([drawn, table, *(_code(part) for part in (step, normal, subkey))])
+    parts = repr([drawn, table, uneven, *(_code(part) for part in (step, normal, subkey))])
     fingerprint = hashlib.blake2b(parts.encode(), digest_size=8).hexdigest()
 
     # A law that draws nothing must not pay for a draw, nor one without a table for a table: a body for each kind.
@@ -103,10 +104,29 @@ def compile_step(step: Step, *, drawn: bool = False, table: bool = False) -> Ker
         def mean(g: Any, p: Any, up: bool, noise: Any, cell: Any, k0: Any, k1: Any, ordinal: Any) -> Any:
             return step(g, p, up)
 
+    if uneven:
+
+        @register_jitable
+        @tagged(fingerprint)
+        def terms(noise: Any, up: bool) -> Any:
+            return (noise[0], noise[1], noise[2]) if up else (noise[4], noise[5], noise[6])
+    else:
+
+        @register_jitable
+        @tagged(fingerprint)
+        def terms(noise: Any, up: bool) -> Any:
+            return noise[0], noise[1], noise[2]
+
+    @register_jitable
+    @tagged(fingerprint)
+    def loud(noise: Any) -> bool:
+        a, b = terms(noise, True), terms(noise, False)
+        return a[0] != 0 or a[1] != 0 or a[2] != 0 or b[0] != 0 or b[1] != 0 or b[2] != 0
+
     @register_jitable
     @tagged(fingerprint)
     def pulse(g: Any, p: Any, up: bool, size: Any, z: Any, noise: Any) -> Any:
-        relative, absolute, slope = noise[0], noise[1], noise[2]
+        relative, absolute, slope = terms(noise, up)
         size = size * (_ONE + relative * z)
         if absolute != 0 or slope != 0:
             size = size + (absolute + slope * (g - p[0])) * z
@@ -118,7 +138,7 @@ def compile_step(step: Step, *, drawn: bool = False, table: bool = False) -> Ker
     def counts_body(g, parameters, counters, plan, noise, k0, k1, event, first, last):  # noqa: ANN001, ANN202, PLR0913
         k0, k1 = subkey(k0, k1, event, u32(0))
         pulses, cells, mark, counting = 0, 0, np.int32(stamp(event)), counters.shape[0] > 0
-        noisy = noise[0] != 0 or noise[1] != 0 or noise[2] != 0
+        noisy = loud(noise)
         for cell in range(first, last):
             n = plan[cell]
             if n == 0:
@@ -148,7 +168,7 @@ def compile_step(step: Step, *, drawn: bool = False, table: bool = False) -> Ker
     def trains_body(g, parameters, counters, shape, rows, columns, only_up, noise, k0, k1, event, first, last):  # noqa: ANN001, ANN202, PLR0913
         tile_columns, height, width = shape[1], shape[2], shape[3]
         pulses, cells, mark, counting = 0, 0, np.int32(stamp(event)), counters.shape[0] > 0
-        noisy = noise[0] != 0 or noise[1] != 0 or noise[2] != 0
+        noisy = loud(noise)
         line, row_line = np.empty(columns.shape[1], np.int64), np.empty(last - first, np.int64)
         firing, signs = np.empty(columns.shape[1], np.int64), np.empty(columns.shape[1], np.int64)
         room = max(_BUFFER, columns.shape[1])

@@ -41,11 +41,16 @@ class Noise(NamedTuple):
     slope: float = 0.0
     table: np.ndarray | None = None
     """(n,): numbers that all cells of a law share, for laws with a table only."""
+    down: tuple[float, float, float] | None = None
+    """The three terms of down pulses, for laws whose down pulses have a noise of their own (`uneven`) only."""
 
     def words(self, dtype: Any = np.float32) -> tuple[Any, ...]:
-        """As the kernels take it, a table in the precision of the cells."""
-        spread = np.float32(self.relative), np.float32(self.absolute), np.float32(self.slope)
-        return spread if self.table is None else (*spread, self.table.astype(dtype))
+        """As the kernels take it, a table in the precision of the cells: 3 terms, table, 3 terms of down pulses."""
+        terms = tuple(map(np.float32, (self.relative, self.absolute, self.slope)))
+        table = np.zeros(0, dtype) if self.table is None else self.table.astype(dtype)
+        if self.down is not None:
+            return *terms, table, *map(np.float32, self.down)
+        return terms if self.table is None else (*terms, table)
 
 
 class Tally(NamedTuple):
@@ -66,21 +71,25 @@ class _Pulses:
     """One pulse to each chosen cell at a time."""
 
     def __init__(self, step: Step, drawn: bool, g: np.ndarray, p: np.ndarray, noise: Noise) -> None:
-        self.step, self.drawn, self.g, self.noise = step, drawn, g, noise.words(g.dtype)
+        self.step, self.drawn, self.g = step, drawn, g
+        words = noise.words(g.dtype)
+        self.table = None if noise.table is None else words[3]
+        self.terms = words[:3], words[:3] if noise.down is None else words[4:]
         self.columns = [p[:, k] for k in range(p.shape[1])]
         self.cells = np.arange(len(g), dtype=np.uint32)
 
     def apply(self, chosen: np.ndarray, up: np.ndarray, key: tuple[np.ndarray, np.ndarray], ordinal: int) -> None:
         """Pulse number `ordinal` of a write up or down, with its noise; then the cell's own bounds."""
-        p, (relative, absolute, slope, *more) = self.columns, self.noise
+        p, more = self.columns, () if self.table is None else (self.table,)
         if self.drawn:
             words = random.threefry(self.cells, np.full_like(self.cells, DRAWS | ordinal >> 1), *key)
-            more = [*more, random.uniform(words[ordinal & 1])]
+            more = *more, random.uniform(words[ordinal & 1])
         size = np.where(up, self.step(self.g, p, True, *more), self.step(self.g, p, False, *more))
-        if relative or absolute or slope:
+        relative, absolute, slope = (np.where(up, *pair) for pair in zip(*self.terms, strict=True))
+        if relative.any() or absolute.any() or slope.any():
             z = random.normal(*key, self.cells, np.full_like(self.cells, ordinal))
             size = size * (np.float32(1) + relative * z)
-            if absolute or slope:
+            if absolute.any() or slope.any():
                 size = size + (absolute + slope * (self.g - p[0])) * z
         moved = np.minimum(np.maximum(np.where(up, self.g + size, self.g - size), p[0]), p[1])
         self.g[chosen] = moved[chosen]
