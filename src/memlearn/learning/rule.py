@@ -111,10 +111,10 @@ class Rule:
             plan = self.writer.plan(wanted, self._address(layer.tile, rate))
             tallies = [layer.tile.write(plan)]
             for replica in layer.replicas.values():
-                here = replica.wanted(wanted)
-                same = here is wanted
-                own = plan if same else self.writer.plan(here, self._address(replica.tile, rate))
-                tallies.append(replica.tile.write(own))
+                here = replica.plan(plan)
+                if here is None:
+                    here = self.writer.plan(replica.wanted(wanted), self._address(replica.tile, rate))
+                tallies.append(replica.tile.write(here))
             if isinstance(plan, Counts):  # after the replicas have planned with what the memory asks for
                 self.accumulator.settle(self.memory[name], plan, self.writer.quantum(rate, layer.tile.weight_step))
             pulses += sum(tally.pulses for tally in tallies)
@@ -142,7 +142,7 @@ class Rule:
     def digital_memory(self, batch: int) -> Memory:
         """Bits per weight and per neuron beside the arrays, for a batch of that many samples.
 
-        A layer that is read several times per sample sums as many outer products (`reads_per_sample`, of its last read).
+        A layer that is read several times per sample sums as many outer products (`reads_per_sample` of its last).
         """
         switched = not any(isinstance(n.tile.array.periphery.forward.drive, DAC) for n in self.layers.values())
         # Activations of torch are digital; their derivative follows from the stored output.

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ..core.errors import InputError
 from ..core.ledger import Ledger
 from ..core.random import Stream
-from ..core.types import Factors
+from ..core.types import Factors, PulsePlan
 from ..tile import Tile
 
 
@@ -37,8 +37,12 @@ class Replica(nn.Module):
         """Weights (inputs, outputs) of the layer's first tile, or a number for each, in the shape of this one."""
         return weight
 
+    def plan(self, plan: PulsePlan) -> PulsePlan | None:
+        """The pulses of the first tile, for this one; None where it needs drivers of its own, for `wanted`."""
+        return plan
+
     def wanted(self, wanted: Factors | Tensor) -> Factors | Tensor:
-        """What the first tile shall write, as this one must; the same object where both take the same pulses."""
+        """What the first tile shall write, as this one must."""
         return wanted
 
 
@@ -99,7 +103,7 @@ class ArrayLayer(nn.Module):
         Raises:
             InputError: the gradient is not finite; comparisons with NaN would write nothing, without a word.
         """
-        if not bool(torch.isfinite(gradient).all()):
+        if not finite(gradient):
             raise InputError(
                 "gradient", "a tensor with NaN or infinity", "must be finite", "Look at the loss and the learning rate."
             )
@@ -158,6 +162,12 @@ def attach_ledger(model: nn.Module, ledger: Ledger | None) -> None:
     for name, module in model.named_modules():
         if not isinstance(module, Tile) and hasattr(module, "ledger"):
             module.ledger, module.name = ledger, name or "layer"  # type: ignore[assignment]
+
+
+def finite(values: Tensor) -> bool:
+    """Whether no value is NaN or infinite."""
+    # A finite sum has finite terms, and costs a fifth; finite terms may still add up to more than the type holds.
+    return bool(torch.isfinite(values.sum())) or bool(torch.isfinite(values).all())
 
 
 def open_stream(seed: int | None) -> Stream:

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 
 from ..core.errors import InputError, nearest
 from ..core.ledger import Event, Pass
-from ..core.types import Factors
+from ..core.types import Counts, Factors, PulsePlan
 from ..devices import Backend
 from ..periphery import Address
 from ..tile import Array, Periphery, Tile
-from .base import ArrayLayer, Replica, open_stream
+from .base import ArrayLayer, Replica, finite, open_stream
 from .patches import Geometry, Pair
 
 Backward = Literal["rewired", "copy"]
@@ -184,7 +184,7 @@ class Conv2d(ArrayLayer):
             raise InputError(
                 "input", shape, f"too small for a kernel that spans {tall} x {wide} pixels", "Pad it, or pool less."
             )
-        if not bool(torch.isfinite(images).all()):
+        if not finite(images):
             raise InputError(
                 "input", "a tensor with NaN or infinity", "must be finite", "Look at the layer or data before."
             )
@@ -245,6 +245,12 @@ class TransposedCopy(Replica):
     def arrange(self, weight: Tensor) -> Tensor:
         """The kernels turned by half, without the bias."""
         return self.geometry.turned(weight[: math.prod(self.geometry.kernel) * self.maps], self.maps)
+
+    def plan(self, plan: PulsePlan) -> PulsePlan | None:
+        """Counts are re-indexed; trains come from lines that this array does not have."""
+        if isinstance(plan, Counts) and plan.drive is None:
+            return Counts(self.arrange(plan.pulses))
+        return None
 
     def wanted(self, wanted: Factors | Tensor) -> Factors | Tensor:
         """A number per weight is re-indexed; outer products are made anew, of the same images and errors."""

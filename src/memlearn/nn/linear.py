@@ -10,7 +10,7 @@ from torch import Tensor
 from ..core.errors import InputError
 from ..devices import Backend
 from ..tile import Array, Tile
-from .base import ArrayLayer, open_stream
+from .base import ArrayLayer, finite, open_stream
 
 
 class Linear(ArrayLayer):
@@ -52,8 +52,8 @@ class Linear(ArrayLayer):
     def forward(self, values: Tensor) -> Tensor:
         """(..., in_features) to (..., out_features)."""
         rows = self.samples(values)
-        if self.bias:
-            rows = torch.nn.functional.pad(rows, (0, 1), value=1.0)
+        # A copy in any case, as a user may change the input before the backward pass.
+        rows = torch.nn.functional.pad(rows, (0, 1), value=1.0) if self.bias else rows.clone()
         return self.read(rows).reshape(*values.shape[:-1], self.out_features)
 
     def samples(self, values: Tensor) -> Tensor:
@@ -70,7 +70,7 @@ class Linear(ArrayLayer):
                 "Flatten or permute it.",
             )
         rows = values.reshape(-1, self.in_features).to(self.tile.conductance.dtype)
-        if not bool(torch.isfinite(rows).all()):
+        if not finite(rows):
             raise InputError(
                 "input", "a tensor with NaN or infinity", "must be finite", "Look at the layer or data before."
             )
