@@ -26,7 +26,7 @@ from .experiment import Interrupted, Tick, Watcher, parse_override, read_experim
 from .experiment.bench import BATCHES, bench_train
 from .experiment.files import read_table
 from .learning import accumulate, credit
-from .report import formats, summary_table, write_report
+from .report import DeviceSheet, find_device, formats, summary_table, write_report
 
 FAMILIES: Mapping[str, Mapping[str, type[Component]]] = {
     "devices": devices.MEMBERS,
@@ -179,16 +179,29 @@ def list_command(
 @app.command()
 def show(
     family: Annotated[str, typer.Argument(help="device, rule, ...", show_default=False)],
-    name: Annotated[str, typer.Argument(help="Its kind.", show_default=False)],
+    name: Annotated[str, typer.Argument(help="Its kind; of a device also a preset or a file.", show_default=False)],
+    html: Annotated[Path | None, typer.Option(help="Of a device: page to write.", show_default=False)] = None,
+    svg: Annotated[Path | None, typer.Option(help="Of a device: picture to write.", show_default=False)] = None,
+    seed: Annotated[int, typer.Option(help="Of a device: of the simulated cells.")] = 0,
+    as_json: AsJson = False,
 ) -> None:
-    """Show a component: its settings with unit, range and meaning, and its sources."""
+    """Show a component: its settings with unit, range and meaning, and its sources. Of a device also its curves."""
     plural = family if family in FAMILIES else f"{family.removesuffix('y')}{'ies' if family.endswith('y') else 's'}"
     if plural not in FAMILIES:
         raise InputError("family", family, "unknown family", nearest(family, FAMILIES))
     members = FAMILIES[plural]
+    if plural == "devices":
+        _show_device(DeviceSheet(find_device(name), seed=seed), html=html, svg=svg, as_json=as_json)
+        return
+    if html or svg or as_json:
+        raise InputError("--html, --svg, --json", name, "only a device has a page", "Leave the option out.")
     if name not in members:
         raise InputError("name", name, f"is none of the {plural}", nearest(name, members))
-    cls = members[name]
+    _show_component(name, members[name])
+
+
+app.add_typer(device_app, name="device")
+def _show_component(name: str, cls: type[Component]) -> None:
     print(f"{name}: {inspect.getdoc(cls)}\n")
     for row in _settings_of(cls):
         unit = "" if row["unit"] in ("", "1") else f" {row['unit']}"
@@ -198,7 +211,21 @@ def show(
         print("\nSources:", *cls.sources, sep="\n  ")
 
 
-app.add_typer(device_app, name="device")
+def _show_device(sheet: DeviceSheet, *, html: Path | None, svg: Path | None, as_json: bool) -> None:
+    """Print the sheet of a device, and write what was asked for."""
+    written = sheet.write(html=html, svg=svg)
+    if as_json:
+        print(json.dumps(sheet.data(), indent=2, allow_nan=False))
+        return
+    if sheet.preset.name in devices.MEMBERS:
+        _show_component(sheet.preset.name, type(sheet.device))
+        print(f"\n{sheet.figures_text()}")
+    else:
+        print(sheet.text())
+    for path in written:
+        _say(f"Written to {path}.")
+
+
 bench_app = typer.Typer(no_args_is_help=True, help="Time the kernels; a kernel that is wrong is not timed.")
 app.add_typer(bench_app, name="bench")
 
