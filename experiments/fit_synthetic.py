@@ -30,7 +30,7 @@ SHAPES = {
     "soft_bounds": (1.0, 1.0),
     "linear_step": (0.4, 0.7),
     "power_step": (math.log(2.0), math.log(1.5)),
-    "exponential_step": (-0.9, -2.0, 0.5, 1.5),
+    "exponential_step": (-0.9, -2.0, 0.3, 1.0),
 }
 SHAPE_SPREAD = 0.08
 """Of linear slopes and of the logarithms of exponents."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +12,7 @@ from . import kernels
 from .hierarchy import Point, Task, arrow, climb, fit_population, of_device, slope
 from .laws import Law, noise_entries
 from .packed import Packed
+from .seeds import grown_shapes
 from .start import Glance
 
 NOISE_NAMES = ("cycle_to_cycle", "additive", "read", "read_relative")
@@ -27,6 +30,10 @@ _SURE_NOISE, _SURE_BOUND = 0.25, 0.04
 """Standard errors (of a noise's logarithm, of a bound in ranges) below which nobody needs to ask whether it is seen."""
 _ROUGH = 0.01
 """Read noise to begin with, at least, in ranges."""
+_LITTLE = -6.0
+"""Logarithm of a noise to begin with that a simpler law did not need."""
+_SKETCH = 4
+"""Rounds of spreads that are enough to compare laws."""
 _OFF_CENTRE = 3e-3
 """Distance of the nominal middle from the middle of the mean bounds that is let be, in ranges."""
 _FEW = 3
@@ -44,40 +51,60 @@ class Estimate(NamedTuple):
     """Noises (0 to 3) that the data do not need."""
 
 
-def estimate(packed: Packed, law: Law, first: Glance, *, relative_read: bool) -> Estimate:
-    """Fit one law.
+def sketch(
+    packed: Packed, law: Law, first: Glance, *, relative_read: bool, seeds: Sequence[Estimate] = ()
+) -> Estimate:
+    """Fit one law well enough to compare it with others; `refine` finishes it.
 
     Arguments:
         first: the look at the data that gives the starting values.
         relative_read: the zero of conductance is known, so that read noise may be relative to it.
+        seeds: fits of simpler laws, to start from too.
     """
     entries = noise_entries(law)
     # In a constant step relative and additive noise are the same thing; it is called relative.
     off = {1} if law.kind == "constant_step" else set()
     off |= set() if relative_read else {3}
-    task, point = _best_start(packed, law, first, off)
-    point = fit_population(task, point, allowed=_allowed(task), restrict=False)
+    task, point = _best_start(packed, law, first, off, seeds)
+    point = fit_population(task, point, allowed=_allowed(task), restrict=False, rounds=_SKETCH)
     task, point = _centred(task, point)
     task, point, pinned = _without_unseen_bounds(task, point)
     for noise in (3, 1, 0, 2):
         if noise not in off:
             task, point, gone = _without(task, point, entries[noise])
             off |= {noise} if gone else set()
+    return Estimate(task, point, pinned, tuple(sorted(off)))
+
+
+def refine(found: Estimate) -> Estimate:
+    """The same fit, finished: spreads settled, noises without bias, steps at the middle of the population's bounds."""
+    task, point = _centred(found.task, found.point)
     point = fit_population(task, point, allowed=_allowed(task))
     for _ in range(2):
         moved = _centred(task, point)
         if moved[0] is task:
             break
         task, point = moved[0], fit_population(moved[0], moved[1], allowed=_allowed(moved[0]))
-    return Estimate(task, point, pinned, tuple(sorted(off)))
+    return found._replace(task=task, point=point)
 
 
-def _best_start(packed: Packed, law: Law, first: Glance, off: set[int]) -> tuple[Task, Point]:
-    """A task with everything free, and the best of the law's starting shapes after a short climb."""
+def _best_start(
+    packed: Packed, law: Law, first: Glance, off: set[int], seeds: Sequence[Estimate]
+) -> tuple[Task, Point]:
+    """A task with everything free, and the best of several starts after a short climb: the likelihood has many tops.
+
+    Starts differ in the law's shapes and in where the scatter of the readings is sought: in the reads (rough), or in
+    the steps, with bounds where the readings end. Fits of simpler laws are starts as well.
+    """
     best: tuple[Task, Point] | None = None
-    for shapes in law.starts:
-        theta = _theta(law, first, np.array(shapes, np.float64), off)
-        task, point = _task(packed, law, theta, first, off)
+    for seed in seeds:
+        task, point = _task(packed, law, _theta(law, first, np.array(law.starts[0]), off, rough=True), first, off)
+        point = climb(task, grown(seed, task, point), rounds=8, gain=0.1)
+        if best is None or point.value > best[1].value:
+            best = task, point
+    for shapes, rough in product(law.starts, (True, False)):
+        theta = _theta(law, first, np.array(shapes, np.float64), off, rough=rough)
+        task, point = _task(packed, law, theta, first if rough else first._replace(read=0.0), off)
         point = climb(task, point, rounds=8, gain=0.1)
         if best is None or point.value > best[1].value:
             best = task, point
@@ -85,10 +112,34 @@ def _best_start(packed: Packed, law: Law, first: Glance, off: set[int]) -> tuple
     return best
 
 
-def _theta(law: Law, first: Glance, shapes: np.ndarray, off: set[int]) -> np.ndarray:
+def grown(seed: Estimate, task: Task, point: Point) -> Point:
+    """Where a law starts that should begin as the fit of a simpler one: same steps, bounds, noises and devices."""
+    theta = point.theta.copy()
+    theta[: kernels.SHAPES] = seed.point.theta[: kernels.SHAPES]
+    if task.law.fixed is None:
+        own = grown_shapes(seed.task.law, seed.point.theta, seed.task.middle, task.law)
+        theta[kernels.SHAPES : kernels.SHAPES + len(own)] = own
+    old, new = noise_entries(seed.task.law), noise_entries(task.law)
+    for k in range(4):
+        if new[k] in task.free:
+            # What the simpler law did not need may be needed now, but there is little of it.
+            theta[new[k]] = max(seed.point.theta[old[k]], _LITTLE)
+    deviation, tau = point.deviation.copy(), point.tau.copy()
+    known = {int(seed.task.free[k]): j for j, k in enumerate(seed.task.random)}
+    for j, k in enumerate(task.random):
+        entry = int(task.free[k])
+        shape = entry >= kernels.SHAPES
+        if entry in known and not shape:
+            deviation[:, j], tau[j] = seed.point.deviation[:, known[entry]], seed.point.tau[known[entry]]
+        elif shape:
+            tau[j] = 0.1
+    return point._replace(theta=theta, deviation=deviation, tau=tau)
+
+
+def _theta(law: Law, first: Glance, shapes: np.ndarray, off: set[int], *, rough: bool) -> np.ndarray:
     """The parameter vector to start from."""
     # A bound inside the data is pushed out by them; one that is too far out feels nothing.
-    lower, upper = _INSIDE * first.read, 1 - _INSIDE * first.read
+    lower, upper = (_INSIDE * first.read, 1 - _INSIDE * first.read) if rough else (0.0, 1.0)
     if law.soft:
         lower = 0.5 - np.clip(1 / max(first.slope_down, 0.2), 0.5, 1.5)
         upper = 0.5 + np.clip(1 / max(first.slope_up, 0.2), 0.5, 1.5)
@@ -98,8 +149,8 @@ def _theta(law: Law, first: Glance, shapes: np.ndarray, off: set[int]) -> np.nda
     balance = 0.5 * (np.log(first.up) - np.log(first.down))
     mean = np.exp(step)
     # Readings far outside the bounds of a first guess must not rule everything: begin with more noise than there is.
-    read = max(first.read, _ROUGH)
-    noises = np.log([first.spread / mean, first.spread, read, 0.3 * read])
+    read = max(first.read, _ROUGH) if rough else 0.2 * first.read
+    noises = np.log([first.spread / mean, first.spread if rough else 0.1 * first.spread, read, max(read, 0.03)])
     if 1 not in off:
         noises[:2] -= 0.35
     noises[list(off)] = kernels.OFF

@@ -279,16 +279,19 @@ def _with_spreads(point: Point, tau: np.ndarray, attempt: int) -> Point:
     return point._replace(tau=tau, deviation=point.deviation * np.minimum(tau / point.tau, 1.0))
 
 
-def fit_population(task: Task, point: Point, *, allowed: np.ndarray, restrict: bool = True) -> Point:
+def fit_population(
+    task: Task, point: Point, *, allowed: np.ndarray, restrict: bool = True, rounds: int = _ROUNDS
+) -> Point:
     """The most likely population, devices and spreads.
 
     Arguments:
         point: where to start.
         allowed: (random,) largest spread of each random entry.
         restrict: remove the bias of the noises (`restriction`).
+        rounds: how often the spreads are renewed, at most.
     """
     push = None
-    for attempt in range(_ROUNDS):
+    for attempt in range(rounds):
         point = climb(task, point, rounds=30 if attempt == 0 else 8, gain=_LOOSE, push=push)
         settled = True
         if len(task.random):
@@ -300,4 +303,4 @@ def fit_population(task: Task, point: Point, *, allowed: np.ndarray, restrict: b
             settled = False
         if settled:
             break
-    return climb(task, point, rounds=10, gain=_TIGHT, push=push)
+    return climb(task, point, rounds=10, gain=_TIGHT if restrict else _LOOSE, push=push)

@@ -109,7 +109,7 @@ def _bound(found: Estimate, known: Errors, name: str, entry: int) -> Parameter:
         low, high = (0.0, value) if entry == kernels.LOWER else (value, None)
         return Parameter(name, value, low, high, "S", note)
     width = packed.scale * _width(found, known, {entry: 1.0})
-    return Parameter(name, value, value - width, value + width, "S")
+    return Parameter(name, value, max(value - width, min(value, 0.0)), value + width, "S")
 
 
 def _noises(found: Estimate, known: Errors, thorough: bool) -> list[Parameter]:
@@ -136,14 +136,14 @@ def _offered(found: Estimate, noise: int) -> bool:
 def _noise_limit(found: Estimate, entry: int) -> float | None:
     """Upper limit of a noise that is estimated as none: where it costs too much, everything else refitted."""
     task, point = found.task, found.point
-    low, high = math.log(1e-5), math.log(3.0)
+    low, high = math.log(1e-5), math.log(1e3)
 
     def loss(x: float) -> float:
         theta = point.theta.copy()
         theta[entry] = x
         return point.value - climb(task, point._replace(theta=theta), rounds=4, gain=0.05).value
 
-    for _ in range(7):
+    for _ in range(8):
         middle = 0.5 * (low + high)
         low, high = (middle, high) if loss(middle) < _ONE_SIDED else (low, middle)
     return math.exp(high)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from ...core.errors import DataError, InputError, nearest
 from . import jumps, select
-from .estimate import Estimate, estimate
+from .estimate import Estimate, refine, sketch
 from .export import neurosim
 from .intervals import errors, parameters
 from .kernels import SHAPES, STEP
@@ -23,6 +24,8 @@ from .warn import warnings
 CHOICES = ("auto", *LAWS, "neurosim_curve", "jump_table")
 _TABLE = 1000
 """What a jump table counts as, in parameters: it is taken when nothing simpler predicts as well."""
+_SEEDS = ("constant_step", "soft_bounds")
+"""Laws that a single device's fit starts from: with few readings the likelihood has many tops."""
 _ENOUGH = 20
 """Steps without which laws cannot be compared."""
 
@@ -47,13 +50,17 @@ def fit(traces: Traces | str | Path, law: str = "auto", *, thorough: bool = True
     if law == "jump_table":
         return _tabulated(measured, packed, ())
     if law != "auto":
-        found = _fitted(measured, packed, "linear_step" if law == "neurosim_curve" else law)
+        kind = "linear_step" if law == "neurosim_curve" else law
+        seeds = [_sketched(measured, packed, simple, ()) for simple in _SEEDS if packed.devices == 1 and simple != kind]
+        found = refine(_sketched(measured, packed, kind, seeds))
         return _result(measured, law, found, (), thorough)
     steps = packed.y.size - (len(packed.starts) - 1)
     if steps < _ENOUGH:
         text = f"at least {_ENOUGH} are needed, or a law that you name"
         raise DataError(f"{measured.source}: {steps} steps are too few to choose a law; {text}.")
-    found = {kind: _fitted(measured, packed, kind) for kind in LAWS}
+    found: dict[str, Estimate] = {}
+    for kind, one in LAWS.items():
+        found[kind] = _sketched(measured, packed, kind, list(found.values()) if one.parameters else ())
     scores = {kind: select.held_out(one) for kind, one in found.items()}
     counts = {kind: one.parameters for kind, one in LAWS.items()}
     if (tabulated := select.held_out_jumps(packed)) is not None:
@@ -62,11 +69,11 @@ def fit(traces: Traces | str | Path, law: str = "auto", *, thorough: bool = True
     winner = next(score.law for score in table if score.chosen)
     if winner == "jump_table":
         return _tabulated(measured, packed, table)
-    return _result(measured, winner, found[winner], table, thorough)
+    return _result(measured, winner, refine(found[winner]), table, thorough)
 
 
-def _fitted(traces: Traces, packed: Packed, kind: str) -> Estimate:
-    return estimate(packed, LAWS[kind], glance(packed), relative_read=traces.affine is None)
+def _sketched(traces: Traces, packed: Packed, kind: str, seeds: Sequence[Estimate]) -> Estimate:
+    return sketch(packed, LAWS[kind], glance(packed), relative_read=traces.affine is None, seeds=seeds)
 
 
 def _result(
