@@ -8,7 +8,7 @@ from typing import get_args
 import torch
 from torch import Tensor, nn
 
-from .arrays.mapping import AnyMapping, DifferentialPair
+from .arrays.mapping import Access, AnyMapping, DifferentialPair
 from .arrays.wires import AnyWires, IdealWires
 from .core.component import Component, quantity, setting
 from .core.errors import InputError, nearest
@@ -116,7 +116,7 @@ class Tile(nn.Module):
         self.register_buffer("parameters_", state.parameters * used[..., None])
         self.register_buffer("counters", state.counters)
         self.register_buffer("memory", state.memory)
-        self.register_buffer("events", torch.zeros(4, dtype=torch.int64))
+        self.register_buffer("events", torch.zeros(5, dtype=torch.int64))
         self.register_buffer("mask", used.bool(), persistent=False)
         self.ledger: Ledger | None
 
@@ -176,7 +176,8 @@ class Tile(nn.Module):
         """Send a pulse plan of weights (`Counts` (inputs, outputs), `Trains` over inputs and outputs) to the cells.
 
         Returns:
-            Pulses that were sent to cells, and distinct cells that received any.
+            Pulses of the plan that were sent to cells, and distinct cells that received any; those of a refresh, where
+            the mapping has one, are in the ledger and in the cells' own counters.
         """
         mapping = self.array.crossbar.mapping
         if isinstance(plan, Counts):
@@ -187,15 +188,48 @@ class Tile(nn.Module):
             cut = plan._replace(rows=self._cut(plan.rows, 0), columns=self._cut(plan.columns, 1))
             lines = mapping.trains(cut)
             physical = lines._replace(rows=lines.rows.flatten(1), columns=lines.columns.flatten(1))
+        tally = self.pulse(physical, slots)
+        self.events[4] += 1
+        device = self.array.device
+        cells = Access(self.mask, self.look, self.pulse, device.g_min, device.g_max, device.mean_step)
+        mapping.refresh(cells, int(self.events[4]))
+        return tally
+
+    def pulse(self, plan: PulsePlan, slots: int = 1) -> Tally:
+        """Send a pulse plan to the cells as they stand on the tiles: the last stage of `write`.
+
+        Arguments:
+            plan: `Counts` with the shape of the cells, or `Trains` over their lines.
+            slots: the time that it takes.
+        """
         at = self._address("update", 2)
         _, tally = self.array.device.pulse(
-            self.state, physical, at.stream, at.event, backend=self.backend, threads=self.threads
+            self.state, plan, at.stream, at.event, backend=self.backend, threads=self.threads
         )
         if self.ledger is not None:
             self.ledger.count(self.name, Pass.UPDATE, Event.PULSE, tally.pulses)
             self.ledger.count(self.name, Pass.UPDATE, Event.PULSED_CELL, tally.cells)
             self.ledger.count(self.name, Pass.UPDATE, Event.TRAIN_SLOT, slots)
         return tally
+
+    def look(self, chosen: Tensor) -> Tensor:
+        """Read the cells of a mask one by one, with their read noise, by a circuit that is exact, as an update may.
+
+        Arguments:
+            chosen: bool, shape of the cells.
+
+        Returns:
+            S, shape of the cells; what the others show is of no use.
+        """
+        if self.ledger is not None:
+            number, port = int(chosen.sum()), self.array.periphery.forward
+            self.ledger.count(self.name, Pass.UPDATE, Event.CELL_READ, number)
+            for event, n in port.sense.uses(number).items():
+                self.ledger.count(self.name, Pass.UPDATE, event, n)
+            if port.drive.event is not None:
+                self.ledger.count(self.name, Pass.UPDATE, port.drive.event, int(chosen.any(-1).sum()))
+        at = self._address("update", 2)
+        return self.array.device.conductance(self.state, at.stream.child("look"), at.event)
 
     def relax(self, seconds: float, *, temperature: float = 300.0) -> None:
         """Let time pass between reads and writes.

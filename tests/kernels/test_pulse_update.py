@@ -24,7 +24,7 @@ SPREAD = DeviceToDevice(step=0.3, upper_bound=0.2, lower_bound=0.2, balance=0.2,
 EVENT = 11
 MASK = 0x7FFFFFFF
 THREE_TERMS = Noise(0.3, 4e-7, 0.05)
-ROUNDED = {"power_step": 1e-5, "exponential_step": 1e-5, "vteam": 1e-5, "stanford": 1e-4}
+ROUNDED = {"power_step": 1e-5, "exponential_step": 1e-5, "vteam": 1e-5, "stanford": 1e-4, "one_sided": 1e-5}
 """Laws that agree to rounding, with the tolerance in single precision relative to the range, after some 100 pulses."""
 
 

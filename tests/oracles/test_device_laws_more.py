@@ -14,8 +14,8 @@ from scipy import stats
 
 from memlearn.core.errors import InputError
 from memlearn.core.types import Counts
-from memlearn.devices import Capacitor, JumpTable, PiecewiseStep, SoftBounds, SoftBoundsReference
-from memlearn.devices.effects import CycleToCycle, Retention, StuckCells
+from memlearn.devices import Capacitor, JumpTable, OneSided, PiecewiseStep, SoftBounds, SoftBoundsReference
+from memlearn.devices.effects import CycleToCycle, DeviceToDevice, Retention, StuckCells
 from memlearn.ops import random
 
 from .test_device_laws import PULSES, SHAPE, SPREAD, STREAM, Cells, affine
@@ -229,3 +229,64 @@ def test_capacitor_noise_is_the_same_everywhere_and_adds_in_variance():
         assert float(state.conductance.var()) == pytest.approx(kept * (7.5e-4 * law.range) ** 2, rel=0.03)
         exact = affine(np.full(1, (x - 0.5) * law.range), np.array([law.mean_step]), 1.0, np.array([law.range / 2]), n)
         assert float(state.conductance.mean()) - law.middle == pytest.approx(exact[0], rel=1e-3)
+
+
+@pytest.mark.parametrize("n", PULSES)
+def test_one_sided_steps_against_a_walk_as_published(n):
+    # Section 2.5 with w from 0 to 2: D (1 - A exp(gamma z)), A = -27.235, gamma = 2.5, z = -2 w / 2.
+    cells = Cells(OneSided(states=2000, asymmetry=0.1, reset_level=0.02, **SPREAD))
+    width = cells.above + cells.below
+    w = 2 * cells.below / width
+    for _ in range(n):
+        w = np.minimum(w + 2 * cells.up / width * (1 + 27.235 * np.exp(-2.5 * w)), 2)
+    assert cells.close(cells.pulse(n), w * width / 2 - cells.below)
+    level = np.clip(0.02 * cells.law.range - cells.below, None, cells.above)
+    for resets in (-1, -n):
+        assert cells.close(cells.pulse(resets), level, 1e-12)
+
+
+@pytest.mark.parametrize("n", PULSES)
+def test_one_sided_steps_in_closed_form(n):
+    # dx = D (1 + boost exp(-k x)): v = exp(k x) follows v + boost = (v0 + boost) exp(k D n), to first order in D.
+    law = OneSided(states=1_000_000, boost=27.235, decay=5.0)
+    cells = Cells(law)
+    v = (np.exp(2.5) + 27.235) * np.exp(5.0 / law.states * n) - 27.235
+    assert cells.close(cells.pulse(n), np.full(SHAPE, (np.log(v) / 5.0 - 0.5) * law.range), 2e-6)
+
+
+def test_published_steps_of_the_one_sided_fit():
+    law = OneSided()
+    columns = [column.numpy() for column in law.init((1,), STREAM, torch.float64).parameters.unbind(-1)]
+    steps = law.kernels.step(np.array([law.g_min, law.g_max, law.middle]), columns, True) / law.mean_step
+    assert steps == pytest.approx([28.235, 1.1835, law.middle_factor(True)], rel=1e-4)
+
+
+def test_a_reset_has_the_stated_level_and_spreads():
+    many = (1, 1, 100, 1000)
+    law = OneSided(g_min=50e-6, g_max=60e-6, reset_level=0.3, reset_device_spread=0.02, reset_cycle_spread=0.04)
+    state, reset = law.init(many, STREAM, torch.float64), Counts(torch.full(many, -1, dtype=torch.int32))
+    found = []
+    for event in range(2):
+        state, _ = law.pulse(state, reset, STREAM, event)
+        found.append(((state.conductance - law.g_min) / law.range - 0.3).flatten())
+    both = torch.stack(found)
+    assert float(both.mean()) == pytest.approx(0, abs=5e-4)
+    assert float(both.var()) == pytest.approx(0.02**2 + 0.04**2, rel=0.03)
+    assert float(torch.cov(both)[0, 1]) == pytest.approx(0.02**2, rel=0.05)
+    between = ((both[1] - both[0]) / (0.04 * np.sqrt(2))).numpy()
+    assert stats.kstest(between, "norm").pvalue > 1e-3 and np.abs(between).max() > 4
+
+
+@pytest.mark.parametrize("x", [0.1, 0.5, 0.8])
+def test_three_terms_of_noise_of_one_sided_steps(x):
+    terms, many = CycleToCycle(spread=0.6, range_spread=0.01, slope=0.0648), (1, 1, 100, 1000)
+    law = OneSided(states=1000, cycle_to_cycle=terms, device_to_device=DeviceToDevice())
+    state = law.init(many, STREAM, torch.float64)
+    state.conductance.fill_(law.g_min + x * law.range)
+    state, _ = law.pulse(state, Counts(torch.ones(many, dtype=torch.int32)), STREAM, 0)
+    moved = (state.conductance - law.g_min).numpy().ravel() / law.range - x
+    step = (1 + 27.235 * np.exp(-5 * x)) / 1000
+    deviation = 0.6 * step + 0.01 + 0.0648 * x
+    assert moved.mean() == pytest.approx(step, abs=4 * deviation / np.sqrt(len(moved)))
+    assert moved.std() == pytest.approx(deviation, rel=0.01)
+    assert stats.kstest((moved - step) / deviation, "norm").pvalue > 1e-3

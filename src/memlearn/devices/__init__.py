@@ -15,6 +15,7 @@ from .fitting import read_traces as read_traces
 from .jump_table import JumpTable as JumpTable
 from .linear_step import LinearStep as LinearStep
 from .neurosim_curve import NeuroSimCurve as NeuroSimCurve
+from .one_sided import OneSided as OneSided
 from .piecewise_step import PiecewiseStep as PiecewiseStep
 from .power_step import PowerStep as PowerStep
 from .presets import Preset as Preset

@@ -54,6 +54,8 @@ class AbstractDevice(Component):
     kernels: ClassVar[Kernels]
     drive_columns: ClassVar[tuple[int, int, int, int] | None] = None
     """Columns of the parameters with up voltage, up width, down voltage, down width, in laws with a voltage axis."""
+    one_sided: ClassVar[bool] = False
+    """A pulse down is a reset, which has a law of its own."""
 
     g_min: float = quantity(2e-6, unit="S", ge=0, doc="lowest conductance of the nominal range")
     g_max: float = quantity(20e-6, unit="S", gt=0, doc="highest conductance of the nominal range")

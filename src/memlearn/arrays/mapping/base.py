@@ -3,11 +3,29 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
+from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from ...core.component import Component, quantity
 from ...core.types import Counts, Trains
+
+
+class Access(NamedTuple):
+    """What a mapping that looks after its cells may do with them; every look and every pulse is counted."""
+
+    used: Tensor
+    """Mask of the cells that belong to the layer, (tile rows, tile columns, physical rows, physical columns)."""
+    look: Callable[[Tensor], Tensor]
+    """Read the cells of a mask one by one: S, shape of the cells, what the others show is of no use."""
+    send: Callable[[Counts], object]
+    """Pulse cells."""
+    g_min: float
+    g_max: float
+    g_step: float
+    """Mean change of one pulse, S."""
 
 
 class AbstractMapping(Component):
@@ -72,3 +90,11 @@ class AbstractMapping(Component):
     @abstractmethod
     def trains(self, plan: Trains) -> Trains:
         """Trains on physical lines, from trains (samples, tiles, lines) on the lines of weights."""
+
+    def refresh(self, cells: Access, writes: int) -> None:
+        """Look after the cells after write number `writes`, 1 for the first; most mappings never do."""
+
+
+def interleave(even: Tensor, odd: Tensor) -> Tensor:
+    """(..., n) and (..., n) to (..., 2n)."""
+    return torch.stack([even, odd], dim=-1).flatten(-2)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-import torch
 from torch import Tensor
 
 from ...core.types import SIGN_BIT, Counts, Trains
-from .base import AbstractMapping
+from .base import AbstractMapping, interleave
 
 
 class DifferentialPair(AbstractMapping):
@@ -33,7 +32,7 @@ class DifferentialPair(AbstractMapping):
 
     def lines(self, rows: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
         """Both lines of a pair."""
-        return rows, _interleave(columns, columns)
+        return rows, interleave(columns, columns)
 
     def step(self, g_step: float, g_range: float) -> float:
         """Both cells move."""
@@ -46,7 +45,7 @@ class DifferentialPair(AbstractMapping):
     def conductances(self, weight: Tensor, g_min: float, g_max: float) -> Tensor:
         """Symmetric about mid-range: G+- = middle +- w/w_max x half the range."""
         half = (weight / self.w_max).clamp(-1, 1) * (0.5 * (g_max - g_min))
-        return _interleave(half, -half) + 0.5 * (g_min + g_max)
+        return interleave(half, -half) + 0.5 * (g_min + g_max)
 
     def weight(self, conductance: Tensor, g_min: float, g_max: float) -> Tensor:
         """w_max (G+ - G-) / range."""
@@ -58,7 +57,7 @@ class DifferentialPair(AbstractMapping):
 
     def column_lines(self, values: Tensor) -> Tensor:
         """+v and -v."""
-        return _interleave(values, -values)
+        return interleave(values, -values)
 
     def column_signal(self, current: Tensor) -> Tensor:
         """I+ - I-."""
@@ -70,13 +69,8 @@ class DifferentialPair(AbstractMapping):
 
     def counts(self, plan: Counts) -> Counts:
         """G+ as asked, G- the other way."""
-        return plan._replace(pulses=_interleave(plan.pulses, -plan.pulses))
+        return plan._replace(pulses=interleave(plan.pulses, -plan.pulses))
 
     def trains(self, plan: Trains) -> Trains:
         """The line of G- fires in the same slots with the other sign."""
-        return plan._replace(columns=_interleave(plan.columns, plan.columns ^ (1 << SIGN_BIT)))
-
-
-def _interleave(even: Tensor, odd: Tensor) -> Tensor:
-    """(..., n) and (..., n) to (..., 2n)."""
-    return torch.stack([even, odd], dim=-1).flatten(-2)
+        return plan._replace(columns=interleave(plan.columns, plan.columns ^ (1 << SIGN_BIT)))

@@ -96,7 +96,7 @@ class AbstractFused(ABC):
         """Advance the event counters, and count what the stages would have counted."""
         self.rule.steps += steps
         for number, tile in enumerate(self.tiles):
-            tile.events += torch.tensor([steps, steps if number else 0, steps, 0])
+            tile.events += torch.tensor([steps, steps if number else 0, steps, 0, steps])
             if tile.ledger is not None:
                 tile.count_read(Pass.FORWARD, images)
                 if number:
