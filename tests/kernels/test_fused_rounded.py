@@ -17,7 +17,7 @@ from memlearn.learning.accumulate import PersistentCounter
 from memlearn.learning.fused import fuse
 from memlearn.learning.fused.sgd import FusedRounded, FusedSGD
 from memlearn.learning.loop import train_batch
-from memlearn.nn import Linear, Neuron, SigmoidCrossEntropyLoss, TernaryMarginLoss, attach_ledger
+from memlearn.nn import Linear, Neuron, SigmoidCrossEntropyLoss, SquaredErrorLoss, TernaryMarginLoss, attach_ledger
 from memlearn.periphery import ADC, DAC, Sigmoid, Tanh
 from memlearn.programming import RoundedCounts
 from memlearn.tile import Array, Crossbar, Periphery, Port
@@ -26,7 +26,7 @@ from tests.learners import CONVERTERS, counts, images, network
 WIDTHS = (19, 9, 5)
 IMAGES = 30
 MAPPINGS = [DifferentialPair(), ReferenceColumn(w_max=1.5)]
-LOSSES = [nn.CrossEntropyLoss(), SigmoidCrossEntropyLoss(), TernaryMarginLoss(0.7)]
+LOSSES = [nn.CrossEntropyLoss(), SigmoidCrossEntropyLoss(), TernaryMarginLoss(0.7), SquaredErrorLoss()]
 CONTINUOUS = Port(drive=DAC(bits=None, scaling="max"), sense=ADC(bits=None, output_range=100.0))
 IMPERFECT: dict[str, Any] = {
     "states": 60,

@@ -32,9 +32,10 @@ class Network(Component):
     initial_weight: float | None = quantity(
         None, unit="1", gt=0, doc="half-width of the uniform initial weights; none: 1 / sqrt(inputs), as torch"
     )
-    loss: Literal["cross_entropy", "sigmoid_cross_entropy", "ternary_margin"] = setting(
+    loss: Literal["cross_entropy", "sigmoid_cross_entropy", "squared_error", "ternary_margin"] = setting(
         "cross_entropy",
-        doc="error at the outputs: of a softmax or of single sigmoids, in digital, or signs from two comparators",
+        doc="error at the outputs: of a softmax, or of a sigmoid each (its cross-entropy, or squared), in digital; "
+        "or signs from two comparators",
     )
     margin: float = quantity(1.0, unit="1", ge=0, doc="of ternary_margin: weighted sum beyond which an output is right")
 

@@ -14,7 +14,7 @@ from ..core.errors import InputError
 from ..core.random import Stream
 from ..datasets import Data, Split
 from ..learning.loop import Loss
-from ..nn import ArrayLayer, Linear, Neuron, SigmoidCrossEntropyLoss, TernaryMarginLoss
+from ..nn import ArrayLayer, Linear, Neuron, SigmoidCrossEntropyLoss, SquaredErrorLoss, TernaryMarginLoss
 from .config import Experiment, Network
 
 _ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "sigmoid": nn.Sigmoid, "tanh": nn.Tanh}
@@ -89,7 +89,12 @@ def build_loss(network: Network) -> nn.Module:
     """The loss that the network's outputs are trained on."""
     if network.loss == "ternary_margin":
         return TernaryMarginLoss(network.margin)
-    return nn.CrossEntropyLoss() if network.loss == "cross_entropy" else SigmoidCrossEntropyLoss()
+    losses = {
+        "cross_entropy": nn.CrossEntropyLoss,
+        "sigmoid_cross_entropy": SigmoidCrossEntropyLoss,
+        "squared_error": SquaredErrorLoss,
+    }
+    return losses[network.loss]()
 
 
 def float_loss() -> Loss:

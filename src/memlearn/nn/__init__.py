@@ -10,6 +10,7 @@ from .conv import Conv2d as Conv2d
 from .convert import convert as convert
 from .linear import Linear as Linear
 from .losses import SigmoidCrossEntropyLoss as SigmoidCrossEntropyLoss
+from .losses import SquaredErrorLoss as SquaredErrorLoss
 from .losses import TernaryMarginLoss as TernaryMarginLoss
 from .neurons import Neuron as Neuron
 from .recurrent import ArrayCell as ArrayCell

@@ -22,6 +22,19 @@ class SigmoidCrossEntropyLoss(nn.Module):
         return nn.functional.binary_cross_entropy_with_logits(outputs, target, reduction="sum") / len(outputs)
 
 
+class SquaredErrorLoss(nn.Module):
+    """Squared error of a sigmoid per output, summed over outputs, mean over samples.
+
+    Its derivative is 2 (a - t) a (1 - a), with a = sigmoid(o), t = 1 for the target and 0 for the others: the classical
+    delta rule. It is small where an output is certain, rightly or wrongly, and never beyond 0.3.
+    """
+
+    def forward(self, outputs: Tensor, labels: Tensor) -> Tensor:
+        """A scalar, from outputs (samples, classes) and labels (samples,)."""
+        target = torch.nn.functional.one_hot(labels, outputs.shape[1]).to(outputs.dtype)
+        return (outputs.sigmoid() - target).square().sum() / len(outputs)
+
+
 class TernaryMarginLoss(nn.Module):
     """One-against-all hinge: sum over outputs of max(0, margin - t o), t = +1 for the target and -1 for the others.
 

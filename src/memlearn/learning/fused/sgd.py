@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from torch import nn
 
-from ...nn import Neuron, SigmoidCrossEntropyLoss, TernaryMarginLoss
+from ...nn import Neuron, SigmoidCrossEntropyLoss, SquaredErrorLoss, TernaryMarginLoss
 from ...ops import fused_rounded, fused_sgd
 from ...periphery import ADC, DAC, BinaryStep, ReLU, Sigmoid, Tanh, steps_per_side
 from ...programming import RoundedCounts, StochasticTrains
@@ -22,6 +22,11 @@ _CIRCUITS = {
     ReLU: fused_sgd.RELU, Sigmoid: fused_sgd.SIGMOID, Tanh: fused_sgd.TANH, BinaryStep: fused_sgd.BINARY_STEP,
     nn.ReLU: fused_sgd.RELU, nn.Sigmoid: fused_sgd.SIGMOID, nn.Tanh: fused_sgd.TANH,
 }  # fmt: skip
+_LOSSES = {
+    nn.CrossEntropyLoss: fused_sgd.CROSS_ENTROPY,
+    SigmoidCrossEntropyLoss: fused_sgd.SIGMOID_CROSS_ENTROPY,
+    SquaredErrorLoss: fused_sgd.SQUARED_ERROR,
+}
 _compiled = lru_cache(maxsize=None)(fused_sgd.compile_sgd)
 _compiled_rounded = lru_cache(maxsize=None)(fused_rounded.compile_rounded)
 
@@ -135,8 +140,7 @@ def _loss(loss: object) -> tuple[int, float]:
     """The kernel's loss, and its margin."""
     if isinstance(loss, TernaryMarginLoss):
         return fused_sgd.TERNARY_MARGIN, float(loss.margin)
-    single = isinstance(loss, SigmoidCrossEntropyLoss)
-    return fused_sgd.SIGMOID_CROSS_ENTROPY if single else fused_sgd.CROSS_ENTROPY, 0.0
+    return _LOSSES[type(loss)], 0.0
 
 
 def _plain(tiles: list[Tile], neurons: list[nn.Module], loss: object) -> bool:
@@ -148,7 +152,7 @@ def _plain(tiles: list[Tile], neurons: list[nn.Module], loss: object) -> bool:
 def _plain_loss(loss: object) -> bool:
     if isinstance(loss, nn.CrossEntropyLoss):
         return loss.reduction == "mean" and loss.weight is None and loss.label_smoothing == 0 and loss.ignore_index < 0
-    return type(loss) in (TernaryMarginLoss, SigmoidCrossEntropyLoss)
+    return type(loss) in (TernaryMarginLoss, *_LOSSES)
 
 
 def _plain_neuron(neuron: nn.Module) -> bool:

@@ -8,6 +8,7 @@ from .cpu import REFERENCE_COLUMN as REFERENCE_COLUMN
 from .cpu import RELU as RELU
 from .cpu import SIGMOID as SIGMOID
 from .cpu import SIGMOID_CROSS_ENTROPY as SIGMOID_CROSS_ENTROPY
+from .cpu import SQUARED_ERROR as SQUARED_ERROR
 from .cpu import TANH as TANH
 from .cpu import TERNARY_MARGIN as TERNARY_MARGIN
 from .cpu import Keys as Keys

@@ -28,7 +28,7 @@ from ..random.cpu import subkey
 u32, f32 = np.uint32, np.float32
 REFERENCE_COLUMN, DIFFERENTIAL_PAIR = 0, 1
 NO_NEURON, RELU, SIGMOID, TANH, BINARY_STEP = 0, 1, 2, 3, 4
-CROSS_ENTROPY, TERNARY_MARGIN, SIGMOID_CROSS_ENTROPY = 0, 1, 2
+CROSS_ENTROPY, TERNARY_MARGIN, SIGMOID_CROSS_ENTROPY, SQUARED_ERROR = 0, 1, 2, 3
 # Word lines per block: a block of cells (some 128 KiB) stays in the cache while every sample of the batch visits it.
 _BLOCK = 128
 
@@ -274,6 +274,11 @@ def output_error(loss, margin, outputs, labels, wanted, samples, classes) -> tup
                 a, target = outputs[b, k], f32(1) if k == labels[b] else f32(0)
                 total += max(a, f32(0)) - a * target + math.log1p(math.exp(-abs(a)))
                 wanted[b, k] = (target - f32(1) / (f32(1) + f32(math.exp(-a)))) / f32(samples)
+        elif loss == SQUARED_ERROR:
+            for k in range(classes):
+                target, h = f32(1) if k == labels[b] else f32(0), f32(1) / (f32(1) + f32(math.exp(-outputs[b, k])))
+                total += np.float64((target - h) * (target - h))
+                wanted[b, k] = f32(2) * (target - h) / f32(samples) * (h * (f32(1) - h))
         else:
             for k in range(classes):
                 sign = f32(1) if k == labels[b] else f32(-1)
