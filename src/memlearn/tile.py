@@ -333,13 +333,16 @@ class Tile(nn.Module):
             raise InputError(
                 side, tuple(values.shape), f"must have shape (samples, {size})", f"Layer {self.name} has {size} {side}."
             )
-        values = nn.functional.pad(values, (0, self.tiles[axis] * self.part[axis] - size))
+        unused = self.tiles[axis] * self.part[axis] - size
+        values = nn.functional.pad(values, (0, unused)) if unused else values
         return values.reshape(len(values), self.tiles[axis], self.part[axis])
 
     def _join(self, outcome: Tensor, size: int, scale: Tensor | float) -> Tensor:
         """(tiles, samples, lines) to (samples, size), back in the units of the values that were driven."""
         joined = outcome.transpose(0, 1).flatten(1)[:, :size]
-        return joined * (scale.flatten(1) if isinstance(scale, Tensor) else scale)
+        if isinstance(scale, Tensor):
+            return joined * scale.flatten(1)
+        return joined if scale == 1 else joined * scale
 
     def _cells_in_use(self) -> Tensor:
         """1 where a cell belongs to the layer, 0 in the unused corner of a tile that is not full."""

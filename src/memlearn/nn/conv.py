@@ -130,7 +130,9 @@ class Conv2d(ArrayLayer):
         """
         n, height, width, _ = like
         if self.transposed is not None:
-            return self.transposed.error(wanted.reshape(n, *self.geometry.positions(height, width), -1), height, width)
+            return self.transposed.error(
+                wanted.reshape(n, *self.geometry.positions(height, width), self.out_channels), height, width
+            )
         parts = self._deal(Tile.read_transposed, wanted)[:, : self.tile.inputs - self.bias]
         if self.tile.ledger is not None:  # the sum over overlapping patches is digital
             self.tile.ledger.count(self.tile.name, Pass.BACKWARD, Event.DIGITAL_ADD, parts.numel())
@@ -192,18 +194,21 @@ class Conv2d(ArrayLayer):
 
     def extra_repr(self) -> str:
         """As torch prints it, and the physical shape."""
-        g, (tall, wide) = self.geometry, self.tile.tiles
+        g = self.geometry
         padding = g.before if g.before == g.after else (g.before, g.after)
-        text = (
+        copies = f"{1 + len(self.copies)} copies of " if len(self.copies) else ""
+        back = "" if self.transposed is None else f", {self._shown(self.transposed.tile)}"
+        return (
             f"{self.in_channels}, {self.out_channels}, kernel_size={g.kernel}, stride={g.stride}, padding={padding}, "
             f"dilation={g.dilation}, bias={self.bias}, {self.tile.array.device.kind} "
-            f"{self.tile.array.crossbar.mapping.kind}, {1 + len(self.copies)} x {tall} x {wide} tiles of "
-            f"{tuple(self.tile.conductance.shape[2:])} cells, backward={self.backward_method}"
+            f"{self.tile.array.crossbar.mapping.kind}, {copies}{self._shown(self.tile)}, "
+            f"backward={self.backward_method}{back}"
         )
-        if self.transposed is None:
-            return text
-        tall, wide = self.transposed.tile.tiles
-        return f"{text} ({tall} x {wide} tiles of {tuple(self.transposed.tile.conductance.shape[2:])} cells)"
+
+    @staticmethod
+    def _shown(tile: Tile) -> str:
+        (tall, wide), cells = tile.tiles, tuple(tile.conductance.shape[2:])
+        return f"{tile.inputs} x {tile.outputs} weights in {tall} x {wide} tiles of {cells} cells"
 
 
 class TransposedCopy(Replica):
@@ -259,7 +264,7 @@ class TransposedCopy(Replica):
         drive, rows, columns = self.tile.array.periphery.backward.drive, [], []
         for n, (images, errors) in enumerate(self.taken):
             count, height, width, maps = images.shape
-            maps_of_errors = errors.reshape(count, *self.geometry.positions(height, width), -1)
+            maps_of_errors = errors.reshape(count, *self.geometry.positions(height, width), errors.shape[1])
             at = Address(self.tile.stream.child("backward", "drive", n), int(self.tile.events[0]), self.training)
             rows.append(self.geometry.error_patches(maps_of_errors, height, width))
             columns.append(drive.encode(images.reshape(-1, 1, maps), at).flatten(1))

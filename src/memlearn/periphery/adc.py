@@ -40,7 +40,7 @@ class ADC(AbstractSense):
             noise=self.noise,
             sharing=self.sharing,
         )
-        values = (current / (unit_current * self.output_range)).clamp(-1, 1)
+        values = (current / (unit_current * self.output_range)).clamp_(-1, 1)
         if self.bits is not None:
             values = quantise(values, steps_per_side(self.bits), self.stochastic_rounding, at)
         return values * self.output_range

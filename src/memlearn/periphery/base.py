@@ -132,10 +132,13 @@ def steps_per_side(bits: int) -> int:
 
 
 def quantise(values: Tensor, levels: float, stochastic: bool, at: Address) -> Tensor:
-    """Values in [-1, 1] on a grid of `levels` steps per unit; a stochastic grid is right on average."""
-    grid = values * levels
+    """Values in [-1, 1] on a grid of `levels` steps per unit; a stochastic grid is right on average.
+
+    The memory of `values` is used up.
+    """
+    grid = values.mul_(levels)
     if stochastic:
         # Not floor(grid + uniform): that sum rounds, and now and then lifts a value that is on the grid already.
         low, lot = grid.floor(), random.uniform(at.stream.child("round"), at.event, values.shape, values)
         return (low + (lot < grid - low)) / levels
-    return grid.round() / levels
+    return grid.round_().div_(levels)

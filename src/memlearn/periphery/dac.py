@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+import torch
 from torch import Tensor
 
 from ..core.component import quantity, setting
@@ -45,13 +46,16 @@ class DAC(AbstractDriver):
         """Scale, clip, quantise, then the errors of the circuit."""
         scale = None
         if self.scaling == "max":
-            scale = values.abs().amax(dim=tuple(range(1, values.dim())), keepdim=True)
+            scale = _largest(values)
             scale = scale.masked_fill(scale == 0, 1.0)
-            values = values / scale
-        values = (values / self.input_range).clamp(-1, 1)
+        # In place from here on: the patches of a convolution are many, and new memory costs more than the arithmetic.
+        values = values / (self.input_range if scale is None else scale)
+        if scale is not None:
+            values.div_(self.input_range)
+        values.clamp_(-1, 1)
         if self.bits is not None:
             values = quantise(values, steps_per_side(self.bits), self.stochastic_rounding, at)
-        voltage = values * read_voltage
+        voltage = values.mul_(read_voltage)
         voltage = disturbed(
             voltage,
             tuple(values.shape[1:]),
@@ -63,3 +67,16 @@ class DAC(AbstractDriver):
         )
         full = self.input_range if scale is None else scale * self.input_range
         return Driven(voltage, full)
+
+
+def _largest(values: Tensor) -> Tensor:
+    """Largest magnitude of each sample, with an axis of length 1 for each axis that is gone."""
+    found = values.abs().flatten(1)
+    # Torch reduces short rows slowly, number by number: many of them are first folded onto themselves.
+    while len(found) >= _MANY and 1 < found.shape[1] <= _SHORT:
+        half = (found.shape[1] + 1) // 2
+        found = torch.maximum(found[:, :half], found[:, -half:])
+    return found.amax(dim=1).reshape(-1, *(1,) * (values.dim() - 1))
+
+
+_MANY, _SHORT = 2048, 64

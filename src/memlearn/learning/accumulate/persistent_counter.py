@@ -38,7 +38,7 @@ class PersistentCounter(AbstractAccumulator):
     def add(self, memory: Tensor | None, factors: Factors) -> Factors | Tensor:
         """The counters after this batch."""
         assert memory is not None
-        return memory.add_(factors.rows.T @ factors.columns).clamp_(-self.end, self.end)
+        return memory.add_(factors.sum()).clamp_(-self.end, self.end)
 
     def settle(self, memory: Tensor | None, plan: Counts, quantum: float) -> None:
         """Subtract what fired."""
