@@ -46,7 +46,13 @@ def relaxation_b(folder: Path) -> Iterator[str]:
     moves = np.array([[table[time][cell] for cell in common] for time in times])
     steps = np.diff(moves, axis=0, prepend=0)
     yield f"  rank correlation of the changes of all intervals: {np.round(stats.spearmanr(steps.T)[0], 2).tolist()}"
-    yield f"  kurtosis of the change, by time: {np.round(stats.kurtosis(moves, axis=1, fisher=False), 1).tolist()}"
+    for k in range(1, 32, 5):
+        group = change[(level == k) & (nominal == 1)]
+        central = 0.5 * np.subtract(*np.percentile(group, [84.13, 15.87]))
+        yield (
+            f"  after 1 s from {1e6 * scale * middle[k]:.0f} uS: standard deviation {1e6 * scale * group.std():.2f} uS, "
+            f"half-width of the central 68 % {1e6 * scale * central:.2f}, kurtosis {stats.kurtosis(group) + 3:.0f}"
+        )
 
 
 def bakes(folder: Path, chip: str) -> dict[float, np.ndarray]:

@@ -184,7 +184,7 @@ class TestTelegraphNoise:
             jumping = moved != 0
             assert abs(int(jumping.sum()) - 0.4 * N) < 5 * math.sqrt(0.24 * N)
             upper = moved[jumping] > 0
-            assert torch.allclose(moved[jumping], torch.where(upper, a * (1 - p), -a * p), rtol=1e-6)
+            assert torch.allclose(moved[jumping], torch.where(upper, a * (1 - p), -a * p).double(), rtol=1e-6)
             n = int(jumping.sum())
             assert abs(int(upper.sum()) - p * n) < 5 * math.sqrt(p * (1 - p) * n)
             assert abs(float(moved[jumping].var()) / (a**2 * p * (1 - p)) - 1) < 0.02
