@@ -50,7 +50,7 @@ def relaxation_b(folder: Path) -> Iterator[str]:
         group = change[(level == k) & (nominal == 1)]
         central = 0.5 * np.subtract(*np.percentile(group, [84.13, 15.87]))
         yield (
-            f"  after 1 s from {1e6 * scale * middle[k]:.0f} uS: standard deviation {1e6 * scale * group.std():.2f} uS, "
+            f"  after 1 s from {1e6 * scale * middle[k]:.0f} uS: spread {1e6 * scale * group.std():.2f} uS, "
             f"half-width of the central 68 % {1e6 * scale * central:.2f}, kurtosis {stats.kurtosis(group) + 3:.0f}"
         )
 
