@@ -50,7 +50,7 @@ def convert(
     twin = copy.deepcopy(model)
     found = [(n, m) for n, m in twin.named_modules(remove_duplicate=False) if _converter(m) is not None]
     if not found:
-        raise InputError("model", type(model).__name__, "has no torch.nn.Linear, Conv2d, RNN or LSTM to convert")
+        raise InputError("model", type(model).__name__, "has no torch.nn.Linear to convert, nor a Conv2d, RNN or LSTM")
     made: dict[nn.Module, nn.Module] = {}  # a layer under two names stays one
     for name, module in found:
         if module not in made:
