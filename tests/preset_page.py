@@ -36,10 +36,11 @@ are left unknown.
 
 ## Figures
 
-Of a nominal cell. *States* is range over mean step at mid-range; steps up and down are parts of the range, at mid-range;
+Of a nominal cell. *States* is range over mean step at mid-range; steps up and down are parts of the range, there too;
 the symmetric point is a part of the range, with "repels" where alternating pulses lead away from it; C2C is the spread
 of one up step at mid-range, of that step and of the range; D2D lists what differs from cell to cell (spread of step,
-upper bound, lower bound, balance, shape).
+upper bound, lower bound, balance, shape). A cell that is read against a reference (`soft_bounds_reference`) has the
+conductance of their difference, about mid-range.
 """
 TAIL = """
 The two compact models, `vteam` and `stanford`, are laws with defaults of their own (`memlearn show device stanford`).
@@ -51,9 +52,24 @@ def page() -> str:
     """The page as text."""
     every = [load(name) for name in presets()]
     figures = {preset.name: derived(preset.device) for preset in every}
-    columns = ("preset", "law", "range", "on/off", "states", "step up", "step down", "symmetric", "C2C step / range", "D2D")
+    columns = (
+        "preset",
+        "law",
+        "range",
+        "on/off",
+        "states",
+        "step up",
+        "step down",
+        "symmetric",
+        "C2C step / range",
+        "D2D",
+    )
     parts = [HEAD, _table(columns, [_figures(preset, figures[preset.name]) for preset in every])]
-    parts += ["\n## Residuals\n", _residual_words(), _table(("preset", "model against record"), [_residual(p) for p in every])]
+    parts += [
+        "\n## Residuals\n",
+        _residual_words(),
+        _table(("preset", "model against record"), [_residual(p) for p in every]),
+    ]
     parts += ["\n## Sources and deviations\n", "\n".join(_about(preset) for preset in every), TAIL]
     return "\n".join(parts)
 
@@ -62,8 +78,14 @@ def _figures(preset: Preset, found: Derived) -> tuple[str, ...]:
     device = preset.device
     span = f"{with_unit(device.g_min, 'S', digits=3)} to {with_unit(device.g_max, 'S', digits=3)}"
     spread = device.device_to_device
-    cells = [f"{value:.3g}" for value in (spread.step, spread.upper_bound, spread.lower_bound, spread.balance, spread.shape)]
-    point = "none" if found.symmetric_place is None else f"{found.symmetric_place:.3f}{'' if found.attracts else ', repels'}"
+    cells = [
+        f"{value:.3g}" for value in (spread.step, spread.upper_bound, spread.lower_bound, spread.balance, spread.shape)
+    ]
+    point = (
+        "none"
+        if found.symmetric_place is None
+        else f"{found.symmetric_place:.3f}{'' if found.attracts else ', repels'}"
+    )
     return (
         f"`{preset.name}`",
         f"`{kind_of(type(device))}`",
@@ -80,9 +102,9 @@ def _figures(preset: Preset, found: Derived) -> tuple[str, ...]:
 
 def _residual_words() -> str:
     return (
-        "How far the model is from the published numbers, each computed anew by a test: curves as the largest distance\n"
-        "over the range, steps and resistances relative, symmetric points as a difference of weights in [-1, 1]. Zero means\n"
-        "below 1e-9; what is left of the others are the printed digits of the tables. None: nothing to compare with.\n"
+        "How far the model is from the published numbers, computed anew by a test: curves as the largest distance\n"
+        "over the range, steps and resistances relative, symmetric points as a difference of weights in [-1, 1]. Zero\n"
+        "means below 1e-9; the others show how many digits the tables print. None: nothing to compare with.\n"
     )
 
 

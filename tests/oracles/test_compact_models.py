@@ -62,7 +62,9 @@ def vteam(law: VTEAM, g: float, voltage: float, seconds: float) -> float:
 
 
 @pytest.mark.parametrize("resistance", ["linear", "exponential"])
-@pytest.mark.parametrize(("voltage", "seconds"), [(-0.25, 5e-11), (-0.3, 1e-9), (-1.0, 1e-12), (0.03, 5e-7), (1.0, 2e-9)])
+@pytest.mark.parametrize(
+    ("voltage", "seconds"), [(-0.25, 5e-11), (-0.3, 1e-9), (-1.0, 1e-12), (0.03, 5e-7), (1.0, 2e-9)]
+)
 def test_vteam_follows_its_equation(resistance, voltage, seconds):
     law = VTEAM(resistance=resistance)
     for g in places(law)[::3]:
@@ -75,7 +77,9 @@ def test_vteam_follows_its_equation(resistance, voltage, seconds):
 @pytest.mark.parametrize("resistance", ["linear", "exponential"])
 def test_vteam_after_many_pulses_is_its_closed_form(n, resistance):
     # R, or ln R, moves by rate x width x n, and stops at its ends.
-    law = VTEAM(resistance=resistance, up_pulse=Pulse(voltage=-0.35, width=1e-13), down_pulse=Pulse(voltage=0.05, width=4e-10))
+    law = VTEAM(
+        resistance=resistance, up_pulse=Pulse(voltage=-0.35, width=1e-13), down_pulse=Pulse(voltage=0.05, width=4e-10)
+    )
     start, on, off = places(law), 1 / law.g_max, 1 / law.g_min
     up, down = 10 * 0.75**3 * 1e-13 / 3e-9 * n, 5e-4 * 1.5 * 4e-10 / 3e-9 * n
     if resistance == "linear":
@@ -130,7 +134,10 @@ def test_stanford_follows_its_equation(voltage, seconds):
     up = pulsed(law, start, 1, Drive(voltage, seconds, 0.0, 0.0))
     down = pulsed(law, start, -1, Drive(0.0, 0.0, -voltage, seconds))
     for k, g in enumerate(start):
-        for found, true in ((up[k], stanford(law, g, voltage, seconds)), (down[k], stanford(law, g, -voltage, seconds))):
+        for found, true in (
+            (up[k], stanford(law, g, voltage, seconds)),
+            (down[k], stanford(law, g, -voltage, seconds)),
+        ):
             assert abs(found - true) <= 1e-5 * abs(true - g) + 1e-9 * g
 
 
@@ -145,7 +152,9 @@ def test_many_pulses_of_stanford_are_one_long_pulse(n):
             assert abs(found[k] - true) <= 1e-5 * abs(true - start[k]) + 1e-9 * start[k]
 
 
-@pytest.mark.parametrize("law", [VTEAM(), VTEAM(resistance="exponential"), Stanford()], ids=["linear", "exponential", "gap"])
+@pytest.mark.parametrize(
+    "law", [VTEAM(), VTEAM(resistance="exponential"), Stanford()], ids=["linear", "exponential", "gap"]
+)
 def test_two_pulses_of_a_width_are_one_of_twice_that_width(law):
     start, own = places(law), law.drive
     twice = Drive(own.up_voltage, 2 * own.up_width, own.down_voltage, 2 * own.down_width)
@@ -171,8 +180,14 @@ class TestVoltageAxis:
     def test_more_voltage_or_time_moves_further(self, law):
         middle, own = np.array([law.middle]), law.drive
         for sign in (1, -1):
-            by_time = [pulsed(law, middle, sign, Drive(*(v * (k if i % 2 else 1) for i, v in enumerate(own))))[0] for k in (0.5, 1, 2)]
-            by_voltage = [pulsed(law, middle, sign, Drive(*(v * (1 if i % 2 else k) for i, v in enumerate(own))))[0] for k in (0.95, 1, 1.05)]
+            by_time = [
+                pulsed(law, middle, sign, Drive(*(v * (k if i % 2 else 1) for i, v in enumerate(own))))[0]
+                for k in (0.5, 1, 2)
+            ]
+            by_voltage = [
+                pulsed(law, middle, sign, Drive(*(v * (1 if i % 2 else k) for i, v in enumerate(own))))[0]
+                for k in (0.95, 1, 1.05)
+            ]
             assert (np.diff(by_time) * sign > 0).all() and (np.diff(by_voltage) * sign > 0).all()
 
     def test_a_width_that_is_not_given_makes_the_stated_step(self, law):
@@ -212,7 +227,9 @@ class TestVoltageAxis:
         state = law.replace(device_to_device=spread).init((1, 1, 1, 50), STREAM, torch.float64)
         size = torch.Size((1, 1, 1, 50))
         factor = spread.step_factor(size, STREAM, state.conductance)
-        unlike, _ = law.replace(device_to_device=spread).pulse(state, Counts(torch.ones(size, dtype=torch.int32)), STREAM, 0)
+        unlike, _ = law.replace(device_to_device=spread).pulse(
+            state, Counts(torch.ones(size, dtype=torch.int32)), STREAM, 0
+        )
         drive = Drive(own.up_voltage, own.up_width * factor, own.down_voltage, own.down_width)
         alike, _ = law.pulse(
             law.init(size, STREAM, torch.float64), Counts(torch.ones(size, dtype=torch.int32), drive=drive), STREAM, 0
@@ -254,7 +271,10 @@ class TestVoltageAxis:
                 law.replace(**{name: Pulse(voltage=voltage)})
             assert error.value.argument == f"{name}.voltage"
         wrong: list[tuple[str, Any]] = [
-            ("up_voltage", -own.up_voltage), ("down_voltage", -own.down_voltage), ("up_width", -1e-9), ("down_width", math.nan)
+            ("up_voltage", -own.up_voltage),
+            ("down_voltage", -own.down_voltage),
+            ("up_width", -1e-9),
+            ("down_width", math.nan),
         ]
         for name, value in wrong:
             with pytest.raises(InputError) as error:

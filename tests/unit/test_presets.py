@@ -36,7 +36,10 @@ class TestEvery:
 
     def test_is_complete(self, preset):
         assert preset.title and preset.sources and preset.deviations, preset.name
-        assert isinstance(preset.device, AbstractDevice) and preset.device.from_table(preset.device.table()) == preset.device
+        assert (
+            isinstance(preset.device, AbstractDevice)
+            and preset.device.from_table(preset.device.table()) == preset.device
+        )
         assert re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", preset.name) and preset.name in presets()
         json.dumps([preset.record, preset.residuals], allow_nan=False)
 
@@ -52,7 +55,8 @@ class TestEvery:
 
     def test_pulses_have_the_signs_of_their_directions(self, preset):
         up, down = preset.device.up_pulse.voltage, preset.device.down_pulse.voltage
-        assert up is None or down is None or up * down < 0
+        unipolar = preset.name == "gst_pcm"  # phase change is driven by heat, whatever its sign
+        assert up is None or down is None or (up * down < 0) is not unipolar
 
     def test_trains_an_experiment(self, preset):
         made = Experiment.from_table({"device": {"preset": preset.name}})
@@ -71,7 +75,7 @@ def test_benchmark_devices_are_those_of_the_tables(name):
     assert device.states == true.pulses_up and device.cycle_to_cycle.range_spread == true.c2c
     for label, a in ((true.label_up, true.a_up), (true.label_down, true.a_down)):
         if math.isfinite(a):
-            assert label_to_a(label) == pytest.approx(a, rel=2e-6)
+            assert label_to_a(label) == pytest.approx(a, abs=1e-6)  # the tables print six digits
     if math.isfinite(true.step_up):
         up, down = (step_at(device, 0.0, -1, 1, way) for way in (True, False))
         assert up == pytest.approx(true.step_up, abs=6e-7) and down == pytest.approx(true.step_down, abs=6e-7)
@@ -108,10 +112,31 @@ def test_kit_devices_have_the_published_numbers(name):
 
 def test_published_states():
     # reference/devices.md, section 4.2.
-    states = {name: load(f"aihwkit_{name}").record["states_published"] for name in (
-        "reram_es", "reram_sb", "capacitor", "ecram", "ecram_mo", "idealized", "gokmen_vlasov", "reram_array_om", "reram_array_hfo2"
-    )}  # fmt: skip
-    assert [round(value, 1 if value < 10 else 0) for value in states.values()] == [1481, 1000, 400, 1000, 7089, 10_000, 1250, 21, 4.3]
+    states = {
+        name: load(f"aihwkit_{name}").record["states_published"]
+        for name in (
+            "reram_es",
+            "reram_sb",
+            "capacitor",
+            "ecram",
+            "ecram_mo",
+            "idealized",
+            "gokmen_vlasov",
+            "reram_array_om",
+            "reram_array_hfo2",
+        )
+    }
+    assert [round(value, 1 if value < 10 else 0) for value in states.values()] == [
+        1481,
+        1000,
+        400,
+        1000,
+        7089,
+        10_000,
+        1250,
+        21,
+        4.3,
+    ]
 
 
 def test_ecram_slopes_are_those_of_the_published_lines():
@@ -140,16 +165,28 @@ class TestFiles:
     @pytest.mark.parametrize(
         ("text", "error", "words"),
         [
-            ("nam = 1\n" + MINIMAL, InputError, "mine.toml: nam = 1: unknown key of a device file. Did you mean 'name'"),
+            (
+                "nam = 1\n" + MINIMAL,
+                InputError,
+                "mine.toml: nam = 1: unknown key of a device file. Did you mean 'name'",
+            ),
             ("name = 3\n" + MINIMAL, InputError, "mine.toml: name = 3: must be a text"),
             ('sources = "a"\n' + MINIMAL, InputError, "mine.toml: sources = 'a': must be a list"),
             ("sources = [1]\n" + MINIMAL, InputError, "mine.toml: sources = [1]: must be a list of sentences"),
             ("record = 3\n" + MINIMAL, InputError, "mine.toml: record = 3: must be a table"),
             (MINIMAL + '[residuals]\na = "b"\n', InputError, "mine.toml: residuals.a = 'b': must be a number"),
-            (MINIMAL + "stats = 3\n", InputError, "mine.toml: device.stats = 3: unknown setting of SoftBounds. Did you"),
+            (
+                MINIMAL + "stats = 3\n",
+                InputError,
+                "mine.toml: device.stats = 3: unknown setting of SoftBounds. Did you",
+            ),
             (MINIMAL + "g_max = 1e-9\n", InputError, "mine.toml: device.g_min"),
             ("[device]\nstates = 3\n", InputError, "mine.toml: device.kind = None: is required"),
-            ('[device]\nkind = "soft_bound"\n', InputError, "device.kind = 'soft_bound': unknown kind. Did you mean 'soft_bounds'"),
+            (
+                '[device]\nkind = "soft_bound"\n',
+                InputError,
+                "device.kind = 'soft_bound': unknown kind. Did you mean 'soft_bounds'",
+            ),
             ('name = "x"\n', DataError, "mine.toml: has no table [device]"),
             ("device = 3\n", DataError, "mine.toml: has no table [device]"),
             ("[device\n", DataError, "mine.toml: is no valid TOML"),
@@ -167,7 +204,9 @@ class TestFiles:
                 load(path)
 
     def test_an_unknown_preset_names_the_nearest(self):
-        with pytest.raises(InputError, match=r"is none of the presets\. Did you mean 'ag_a_si'\?.*give its path") as error:
+        with pytest.raises(
+            InputError, match=r"is none of the presets\. Did you mean 'ag_a_si'\?.*give its path"
+        ) as error:
             load("ag_asi")
         assert error.value.argument == "preset"
 
@@ -194,7 +233,9 @@ class TestExperiments:
         experiment = file.parent / "run.toml"
         experiment.write_text('[device]\nkind = "soft_bounds"\nstates = 9\nmix_up = 0.5\n')
         chosen = [Override("device.preset", "epiram"), Override("device.states", 32)]
-        assert read_experiment(experiment, overrides=chosen).experiment.device == load("epiram").device.replace(states=32)
+        assert read_experiment(experiment, overrides=chosen).experiment.device == load("epiram").device.replace(
+            states=32
+        )
         chosen = [Override("device.file", "mine.toml")]
         assert read_experiment(experiment, overrides=chosen).experiment.device == SoftBounds(states=30)
 
@@ -219,7 +260,11 @@ class TestExperiments:
 
     def test_the_schema_knows_presets(self):
         choices = schema()["properties"]["device"]["anyOf"]
-        assert any("ag_a_si" in choice["properties"]["preset"]["enum"] for choice in choices if "preset" in choice.get("properties", {}))
+        assert any(
+            "ag_a_si" in choice["properties"]["preset"]["enum"]
+            for choice in choices
+            if "preset" in choice.get("properties", {})
+        )
 
 
 def test_the_page_is_that_of_the_presets():

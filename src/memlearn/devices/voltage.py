@@ -123,5 +123,3 @@ class VoltageDriven(AbstractDevice):
             if bool((width < 0).any()) or not bool(width.isfinite().all()):
                 raise InputError(f"plan.drive.{name}", value, "must be a time, >= 0 s")
         return super()._driven(parameters, drive)
-
-

@@ -83,7 +83,14 @@ def as_figure(panel: Panel, *, wide: bool = False) -> Figure:
 def _traces(curve: Curve) -> list[dict[str, Any]]:
     colour = "@soft" if curve.colour == 3 else f"@run-{curve.colour}"
     x, y = ([float(f"{v:.6g}") for v in values] for values in (curve.x, curve.y))
-    base = {"type": "scatter", "x": x, "y": y, "name": curve.name, "showlegend": bool(curve.name), "legendgroup": colour}
+    base = {
+        "type": "scatter",
+        "x": x,
+        "y": y,
+        "name": curve.name,
+        "showlegend": bool(curve.name),
+        "legendgroup": colour,
+    }
     if curve.kind == "band":
         low = [float(f"{v:.6g}") for v in curve.low]
         edge = {"mode": "lines", "line": {"width": 0, "color": colour}, "hoverinfo": "skip"}

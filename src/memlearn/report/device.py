@@ -85,7 +85,9 @@ class DeviceSheet:
         for heading, lines in (("Deviations", preset.deviations), ("Sources", preset.sources)):
             parts += ["", f"{heading}:", *(f"  {line}" for line in lines)] if lines else []
         for heading, table in (("Published, not used by the model", preset.record), ("Residuals", preset.residuals)):
-            parts += ["", f"{heading}:", *(f"  {key} = {_plain(value)}" for key, value in table.items())] if table else []
+            parts += (
+                ["", f"{heading}:", *(f"  {key} = {_plain(value)}" for key, value in table.items())] if table else []
+            )
         return "\n".join(parts)
 
     def figures_text(self) -> str:
@@ -238,7 +240,11 @@ def _steps(up: portrait.Steps, down: portrait.Steps) -> Panel:
         curves.append(Curve(f"{name}, nominal cell", "line", x, mean.tolist(), colour=k))
     caption = "Lines: the nominal cell; band: one standard deviation from pulse to pulse; dots: single pulses to unlike"
     return Panel(
-        "Step against state", f"{caption} cells.", f"conductance ({unit})", f"change by a pulse ({step_unit})", tuple(curves)
+        "Step against state",
+        f"{caption} cells.",
+        f"conductance ({unit})",
+        f"change by a pulse ({step_unit})",
+        tuple(curves),
     )
 
 

@@ -23,6 +23,8 @@ _NEAR = 0.97
 _RECORDS = 120
 _SIDE = 16
 _SCATTER = 400
+_OWN_SPREADS = ("reference_error", "reset_device_spread", "reset_cycle_spread")
+"""Spreads that are settings of single laws."""
 
 
 class Derived(NamedTuple):
@@ -37,7 +39,7 @@ class Derived(NamedTuple):
     step_down: float
     """S, at mid-range."""
     states: float | None
-    """Range over the mean of the two steps."""
+    """Range over the mean of the two steps, in one-sided cells over the step up."""
     pulses_up: int | None
     """Pulses from the lower bound over 97 % of the range; None where more than 20,000 are needed."""
     pulses_down: int | None
@@ -80,8 +82,10 @@ class Steps(NamedTuple):
 
 def nominal(device: AbstractDevice) -> AbstractDevice:
     """The device without spread, noise, faults and slow effects; its series resistance stays."""
-    calm: dict[str, Any] = {"reference_error": 0.0} if "reference_error" in type(device).model_fields else {}
+    calm: dict[str, Any] = {}
     for name in type(device).model_fields:
+        if name in _OWN_SPREADS:
+            calm[name] = 0.0
         part = getattr(device, name)
         if isinstance(part, CycleToCycle | DeviceToDevice | ReadNoise | StuckCells | AbstractEffect):
             calm[name] = type(part)()
@@ -96,11 +100,12 @@ def derived(device: AbstractDevice) -> Derived:
     middle = float(cell.conductance)
     at = np.array([middle])
     (up, own_up), (down, _) = (_moments(law, cell, at, way) for way in (True, False))
-    step = 0.5 * (float(up[0]) + float(down[0]))
+    # A reset is no step.
+    step = float(up[0]) if getattr(device, "one_sided", False) else 0.5 * (float(up[0]) + float(down[0]))
     point, attracts = symmetric_point(law)
     ends = (law.visible(cell._replace(conductance=torch.full_like(cell.conductance, g))) for g in (low, high))
     bottom, top = (float(seen) for seen in ends)
-    spread = math.hypot(float(own_up[0]), float(_noise(device, up, at, low)[0]))
+    spread = math.hypot(float(own_up[0]), float(_noise(device, up, at, low, up=True)[0]))
     return Derived(
         range=high - low,
         on_off=top / bottom if bottom > 0 else None,
@@ -188,7 +193,7 @@ def steps(device: AbstractDevice, seed: int, *, up: bool) -> Steps:
     low, high = float(cell.parameters[..., 0]), float(cell.parameters[..., 1])
     grid = np.linspace(low, high, _GRID)
     mean, own = _moments(law, cell, grid, up)
-    spread = np.hypot(own, _noise(device, mean, grid, low))
+    spread = np.hypot(own, _noise(device, mean, grid, low, up=up))
     stream, shape = Stream.root(seed).child("up" if up else "down"), (1, 1, 20, _SCATTER // 20)
     state = device.init(shape, stream)
     lower, upper = state.parameters[..., 0], state.parameters[..., 1]
@@ -230,10 +235,11 @@ def _moments(law: AbstractDevice, cell: DeviceState, g: np.ndarray, up: bool) ->
     return np.mean(found, axis=0), np.std(found, axis=0)
 
 
-def _noise(device: AbstractDevice, step: np.ndarray, g: np.ndarray, low: float) -> np.ndarray:
+def _noise(device: AbstractDevice, step: np.ndarray, g: np.ndarray, low: float, *, up: bool) -> np.ndarray:
     """Standard deviation of one pulse by cycle-to-cycle variation, S."""
     noise = device.noise
-    return np.abs(noise.relative * step + noise.absolute + noise.slope * (g - low))
+    own = (noise.relative, noise.absolute, noise.slope) if up or noise.down is None else noise.down
+    return np.abs(own[0] * step + own[1] + own[2] * (g - low))
 
 
 def _pulses(law: AbstractDevice, up: bool) -> int | None:
