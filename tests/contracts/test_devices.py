@@ -20,6 +20,7 @@ from memlearn.devices import (
     MEMBERS,
     VTEAM,
     AbstractDevice,
+    BinarySwitch,
     Capacitor,
     ConstantStep,
     DeviceState,
@@ -50,6 +51,7 @@ CASES = [
     JumpTable(),
     Capacitor(),
     OneSided(),
+    BinarySwitch(probability_up=0.2, probability_down=0.4),
     SoftBoundsReference(reference="none"),  # else bounds and steps are those of a difference: tests/oracles
 ]
 PLACED = {"piecewise_step", "jump_table", "one_sided"}
@@ -315,11 +317,18 @@ def mixture(x: np.ndarray, steps: np.ndarray) -> np.ndarray:
     return np.mean([stats.norm.cdf((x - step) / (0.3 * abs(step))) for step in steps], axis=0)
 
 
+def steps_only(law: AbstractDevice) -> None:
+    """The moments of a switch, which a bound cuts at every step, are in tests/oracles/test_switches.py."""
+    if law.kind == "binary_switch":
+        pytest.skip("all or nothing")
+
+
 class TestCycleToCycle:
     """Spread of one pulse, relative to the step, independent per pulse (reference/devices.md, sections 3 and 6)."""
 
     @pytest.mark.parametrize(("where", "sign"), [("middle", 1), ("middle", -1), ("lower", 1), ("upper", -1)])
     def test_one_pulse_has_the_mean_of_the_law_and_the_stated_variance(self, law, where, sign):
+        steps_only(law)
         if sign < 0 and law.one_sided:
             return  # a reset has a spread of its own: tests/oracles
         noisy, start = law.replace(cycle_to_cycle=CycleToCycle(spread=0.3)), placed(law, where)
@@ -332,6 +341,7 @@ class TestCycleToCycle:
 
     @pytest.mark.parametrize(("where", "sign"), [("upper", 1), ("lower", -1)])
     def test_at_the_bound_ahead_only_reversed_steps_remain(self, law, where, sign):
+        steps_only(law)
         if sign < 0 and law.one_sided:
             return  # a reset has a spread of its own: tests/oracles
         # Multiplicative noise of spread 1: a step is reversed with probability Phi(-1), else the bound holds.
@@ -377,6 +387,7 @@ class TestDeviceToDevice:
     """Spread of the parameters: moments of 1e5 cells."""
 
     def test_step_is_normal(self, law):
+        steps_only(law)
         spread = law.replace(device_to_device=DeviceToDevice(step=0.2))
         state = spread.init(MANY, ROOT, torch.float64)
         for up in ways(law):
@@ -385,11 +396,13 @@ class TestDeviceToDevice:
             assert stats.kstest(((step - 1) / 0.2).flatten().numpy(), "norm").pvalue > 1e-3
 
     def test_normal_steps_are_cut_at_zero(self, law):
+        steps_only(law)
         spread = law.replace(device_to_device=DeviceToDevice(step=1.0))
         step = mean_step(spread, spread.init(MANY, ROOT, torch.float64), True)
         assert (step >= 0).all() and relative_error((step == 0).double().mean(), stats.norm.cdf(-1)) < 0.03
 
     def test_step_is_log_normal(self, law):
+        steps_only(law)
         spread = law.replace(device_to_device=DeviceToDevice(step=0.78, distribution="log_normal"))
         step = mean_step(spread, spread.init(MANY, ROOT, torch.float64), True) / middle_step(law, True)
         logarithm = step.log()
@@ -398,6 +411,7 @@ class TestDeviceToDevice:
 
     @pytest.mark.parametrize(("which", "column", "sign"), [("lower_bound", 0, -1), ("upper_bound", 1, 1)])
     def test_bounds_are_normal_about_the_nominal_ones(self, law, which, column, sign):
+        steps_only(law)
         spread = law.replace(g_min=50e-6, g_max=60e-6, device_to_device=DeviceToDevice(**{which: 0.2}))
         state = spread.init(MANY, ROOT, torch.float64)
         factor = sign * (state.parameters[..., column] - spread.middle) / (0.5 * spread.range)
@@ -412,6 +426,7 @@ class TestDeviceToDevice:
         assert spread.init(MANY, ROOT).parameters[..., 0].min() == 0
 
     def test_balance_spreads_the_ratio_of_up_to_down(self, law):
+        steps_only(law)
         spread = law.replace(device_to_device=DeviceToDevice(balance=0.1))
         state = spread.init(MANY, ROOT, torch.float64)
         steps = [mean_step(spread, state, u) / law.mean_step / law.middle_factor(u) for u in ways(law)]
@@ -420,6 +435,7 @@ class TestDeviceToDevice:
         assert abs(shift.mean()) < 1e-3 and relative_error(shift.std(), 0.05) < 0.015
 
     def test_parameters_are_drawn_independently(self, law):
+        steps_only(law)
         both = DeviceToDevice(step=0.1, upper_bound=0.1, lower_bound=0.1, balance=0.1)
         spread = law.replace(g_min=50e-6, g_max=60e-6, device_to_device=both)
         state = centred(law, spread.init(MANY, ROOT, torch.float64))

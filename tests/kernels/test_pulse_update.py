@@ -160,8 +160,8 @@ def test_trains_of_one_sign_are_counts(law):
     plan = shape, trains(6, 4, 1) & MASK, trains(8, 4, 2) & MASK, False
     by_trains = agree(law, "trains", cells(law, shape), plan, c2c)
     by_counts = agree(law, "counts", cells(law, shape), (coincidences(*plan).astype(np.int32),), c2c)
-    # A law that draws draws other numbers for a slot than for a place in a count.
-    assert same(by_trains, by_counts) != law.kernels.drawn
+    # A law that is random in itself draws other numbers for a slot than for a place in a count.
+    assert same(by_trains, by_counts) or law.kernels.drawn
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

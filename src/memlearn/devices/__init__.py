@@ -4,6 +4,7 @@ from ..core.component import choice, members
 from .base import AbstractDevice as AbstractDevice
 from .base import Backend as Backend
 from .base import Pulse as Pulse
+from .binary_switch import BinarySwitch as BinarySwitch
 from .capacitor import Capacitor as Capacitor
 from .constant import ConstantStep as ConstantStep
 from .exponential_step import ExponentialStep as ExponentialStep
