@@ -222,18 +222,28 @@ def _without_unseen_bounds(task: Task, point: Point) -> tuple[Task, Point, tuple
         return task, point, ()
     pinned: list[int] = []
     for entry, side in ((kernels.LOWER, -1), (kernels.UPPER, 1)):
-        if _error(task, point, entry) < _SURE_BOUND:
+        # One reading that happens to lie on a bound makes a peak in the likelihood, the sharper the better the reads.
+        luck = task.packed.devices * _sharpness(task, point)
+        if _error(task, point, entry) < _SURE_BOUND and luck < task.packed.devices:
             continue
         away = point.theta[entry] + side * _OUT
         narrower, start = dropped(task, point, entry, float(away))
         far = climb(narrower, _same_steps(start, task, point), rounds=12, gain=0.05)
-        if point.likelihood - far.likelihood >= ENOUGH:
+        if point.likelihood - far.likelihood >= ENOUGH + luck:
             continue
         outermost = _outermost(narrower, far, side)
         ended, start = dropped(task, point, entry, outermost)
         task, point = ended, climb(ended, start, rounds=15, gain=0.05)
         pinned.append(entry)
     return task, point, tuple(pinned)
+
+
+def _sharpness(task: Task, point: Point) -> float:
+    """Logarithm of the noise of a step and a read over that of a read, at the middle of the data."""
+    cycle, additive, read, relative = (float(np.exp(point.theta[entry])) for entry in noise_entries(task.law))
+    step = float(np.exp(point.theta[kernels.STEP]))
+    seen = read**2 + (relative * (0.5 - task.packed.zero)) ** 2 + task.packed.rounding
+    return 0.5 * float(np.log1p((cycle * step + additive) ** 2 / seen))
 
 
 def _error(task: Task, point: Point, entry: int) -> float:

@@ -74,7 +74,12 @@ def _means(found: Estimate, known: Errors, thorough: bool) -> list[Parameter]:
     rows: list[Parameter] = []
     for name, sign in (("step_up", 1.0), ("step_down", -1.0)):
         value = math.exp(theta[kernels.STEP] + sign * theta[kernels.BALANCE]) * scale
-        width = _width(found, known, {kernels.STEP: 1.0, kernels.BALANCE: sign})
+        weights = {kernels.STEP: 1.0, kernels.BALANCE: sign}
+        if not math.isnan(task.middle):
+            # The step is that at the middle of bounds which are themselves uncertain.
+            size, change = kernels.step_at(task.law.code, theta, task.middle, task.middle, sign > 0)
+            weights |= dict.fromkeys((kernels.LOWER, kernels.UPPER), 0.5 * change / max(size, 1e-12))
+        width = _width(found, known, weights)
         rows.append(Parameter(name, value, value * math.exp(-width), value * math.exp(width), "S"))
     for name, entry in (("g_min", kernels.LOWER), ("g_max", kernels.UPPER)):
         rows.append(_bound(found, known, name, entry))

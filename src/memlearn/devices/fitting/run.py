@@ -52,8 +52,7 @@ def fit(traces: Traces | str | Path, law: str = "auto", *, thorough: bool = True
     if law != "auto":
         kind = "linear_step" if law == "neurosim_curve" else law
         seeds = [_sketched(measured, packed, simple, ()) for simple in _SEEDS if packed.devices == 1 and simple != kind]
-        found = refine(_sketched(measured, packed, kind, seeds))
-        return _result(measured, law, found, (), thorough)
+        return _result(measured, law, refine(_sketched(measured, packed, kind, seeds)), (), thorough)
     steps = packed.y.size - (len(packed.starts) - 1)
     if steps < _ENOUGH:
         text = f"at least {_ENOUGH} are needed, or a law that you name"
