@@ -49,7 +49,23 @@ EXPORTS: dict[str, tuple[str, ...]] = {
         "Mnist",
         "Split",
     ),
-    "memlearn.devices": ("AbstractDevice", "AnyDevice", "Backend", "DeviceState", "MEMBERS"),
+    "memlearn.devices": (
+        "AbstractDevice",
+        "AnyDevice",
+        "Backend",
+        "Cells",
+        "DeviceFit",
+        "DeviceState",
+        "MEMBERS",
+        "Preset",
+        "Pulse",
+        "Reading",
+        "Traces",
+        "fit",
+        "load",
+        "presets",
+        "read_traces",
+    ),
     "memlearn.devices.effects": (
         "AbstractEffect",
         "CycleToCycle",
@@ -155,7 +171,7 @@ EXPORTS: dict[str, tuple[str, ...]] = {
         "steps_per_side",
     ),
     "memlearn.programming": ("AbstractWriter", "AnyWriter", "MEMBERS", "WriteAddress"),
-    "memlearn.report": ("picture_of_array", "summary_table", "write_report"),
+    "memlearn.report": ("DeviceSheet", "find_device", "picture_of_array", "summary_table", "write_report"),
 }
 
 TOOLS = {"annotations", "members", "choice"}  # what a family's __init__ needs to list itself

@@ -101,7 +101,7 @@ def derived(device: AbstractDevice) -> Derived:
     at = np.array([middle])
     (up, own_up), (down, _) = (_moments(law, cell, at, way) for way in (True, False))
     # A reset is no step.
-    step = float(up[0]) if getattr(device, "one_sided", False) else 0.5 * (float(up[0]) + float(down[0]))
+    step = float(up[0]) if device.one_sided else 0.5 * (float(up[0]) + float(down[0]))
     point, attracts = symmetric_point(law)
     ends = (law.visible(cell._replace(conductance=torch.full_like(cell.conductance, g))) for g in (low, high))
     bottom, top = (float(seen) for seen in ends)
