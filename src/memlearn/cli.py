@@ -41,7 +41,7 @@ FAMILIES: Mapping[str, Mapping[str, type[Component]]] = {
     "rules": learning.MEMBERS,
     "datasets": datasets.MEMBERS,
 }
-EXPERIMENTS = "experiments"
+PRESETS, EXPERIMENTS = "presets", "experiments"
 
 
 class Commands(TyperGroup):
@@ -160,8 +160,8 @@ def sweep_command(
 def list_command(
     family: Annotated[str | None, typer.Argument(help="One family only.", show_default=False)] = None,
 ) -> None:
-    """List the components that an experiment file can name, and the experiments at hand."""
-    names = [*FAMILIES, EXPERIMENTS]
+    """List the components and presets that an experiment file can name, and the experiments at hand."""
+    names = [*FAMILIES, PRESETS, EXPERIMENTS]
     if family is not None and family not in names:
         raise InputError("family", family, "unknown family", nearest(family, names))
     table = Table(box=None, pad_edge=False)
@@ -171,6 +171,8 @@ def list_command(
     for name, members in FAMILIES.items():
         for kind, cls in members.items() if family in (None, name) else ():
             table.add_row(name, kind, Text(_first_line(cls)))
+    for name in devices.presets() if family in (None, PRESETS) else ():
+        table.add_row(PRESETS, name, Text(devices.load(name).title))
     for file in _experiments() if family in (None, EXPERIMENTS) else ():
         table.add_row(EXPERIMENTS, file.name, Text(_about(file)))
     Console().print(table)
