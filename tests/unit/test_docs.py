@@ -8,8 +8,10 @@ from types import ModuleType
 
 import pytest
 
+import memlearn
+
 ROOT = Path(__file__).parents[2]
-PAGES = ("README.md", "docs/extending.md")
+PAGES = ("README.md", "docs/extending.md", "docs/layers.md")
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -30,3 +32,8 @@ def test_links_lead_somewhere(page: str):
     text = (ROOT / page).read_text(encoding="utf8")
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
         assert (ROOT / page).parent.joinpath(target).exists(), f"{page} links to {target}"
+
+
+def test_the_page_of_devices_names_every_law():
+    text = (ROOT / "docs/devices.md").read_text(encoding="utf8")
+    assert not [kind for kind in memlearn.devices.MEMBERS if f"| `{kind}` |" not in text]

@@ -265,6 +265,16 @@ class TestNeuron:
         out = Neuron(circuit, seed=1)(torch.zeros(3, 5, 40))
         assert torch.equal(out, out[:1, :1].expand_as(out)) and 0 < out[0, 0].sum() < 40
 
+    def test_an_offset_belongs_to_a_map_whatever_the_position(self):
+        circuit = BinaryStep(offset_spread=1.0)
+        out = Neuron(circuit, seed=1, axis=1)(torch.zeros(3, 40, 5, 6))
+        assert torch.equal(out, out[:1, :, :1, :1].expand_as(out)) and 0 < out[0, :, 0, 0].sum() < 40
+        sums = numbers(2, 4, 3, 5).requires_grad_()
+        Neuron(ReLU(), seed=1, axis=1)(sums).sum().backward()
+        assert sums.grad is not None and torch.equal(sums.grad, (sums > 0).float())
+        with pytest.raises(InputError, match=r"axis = 1: the input \(4,\) has no such axis"):
+            Neuron(circuit, seed=1, axis=1)(torch.zeros(4))
+
     def test_every_call_draws_anew_and_resumes(self):
         neuron, sums = Neuron(StochasticBinary(), seed=4), torch.zeros(3, 50)
         first, second = neuron(sums), neuron(sums)

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..core.errors import InputError
 from ..core.ledger import Ledger, Pass
 from ..periphery import AbstractNeuron, Address, BinaryStep
 from .base import open_stream
@@ -18,12 +19,15 @@ class Neuron(nn.Module):
     Arguments:
         circuit: which neuron.
         seed: of its offsets and noise; None takes one from torch's generator.
+        axis: along which the circuits lie; 1 for the maps of a convolution, whose columns each have one for all
+            positions.
     """
 
     events: Tensor
 
-    def __init__(self, circuit: AbstractNeuron | None = None, *, seed: int | None = None) -> None:
+    def __init__(self, circuit: AbstractNeuron | None = None, *, seed: int | None = None, axis: int = -1) -> None:
         super().__init__()
+        self.axis = axis
         self.circuit: AbstractNeuron = circuit or BinaryStep()
         self.stream = open_stream(seed)
         self.ledger: Ledger | None = None
@@ -31,8 +35,11 @@ class Neuron(nn.Module):
         self.register_buffer("events", torch.zeros(1, dtype=torch.int64))
 
     def forward(self, sums: Tensor) -> Tensor:
-        """(..., neurons) to (..., neurons); each of the leading axes is one of samples."""
-        flat = sums.reshape(-1, sums.shape[-1])
+        """Values of any shape with the neurons along `axis`, to the same shape; every other axis is one of samples."""
+        if not -sums.dim() <= self.axis < sums.dim():
+            raise InputError("axis", self.axis, f"the input {tuple(sums.shape)} has no such axis")
+        lined = sums.movedim(self.axis, -1)
+        flat = lined.reshape(-1, lined.shape[-1])
         address = Address(self.stream, int(self.events[0]))
         self.events[0] += 1
         training = torch.is_grad_enabled() and sums.requires_grad
@@ -40,7 +47,7 @@ class Neuron(nn.Module):
             for event, n in self.circuit.uses(sums.numel(), training).items():
                 self.ledger.count(self.name, Pass.FORWARD, event, n)
         fired = _Fire.apply(flat, self.circuit, address) if training else self.circuit.fire(flat, address).output
-        return fired.reshape(sums.shape)
+        return fired.reshape(lined.shape).movedim(-1, self.axis)
 
     def extra_repr(self) -> str:
         """The circuit's settings."""
