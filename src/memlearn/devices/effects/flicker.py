@@ -73,7 +73,7 @@ class FlickerNoise(AbstractEffect):
         kept = [math.exp(-seconds / tau) for tau in self.time_constants]
         fresh = [math.sqrt(-math.expm1(-2 * seconds / tau)) for tau in self.time_constants]
         drawn = random.normal(stream, event, memory.shape, memory)
-        memory.copy_(memory * memory.new_tensor(kept) + drawn * memory.new_tensor(fresh))
+        memory.mul_(memory.new_tensor(kept)).add_(drawn.mul_(memory.new_tensor(fresh)))
 
     def seen(self, conductance: Tensor, memory: Tensor) -> Tensor:
         """The state with the sum of the modes."""
