@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from memlearn.arrays.mapping import AbstractMapping, DifferentialPair, ReferenceColumn
 from memlearn.core.ledger import Ledger
-from memlearn.devices import AbstractDevice, ConstantStep, SoftBounds
+from memlearn.devices import AbstractDevice, ConstantStep, JumpTable, OneSided, PiecewiseStep, SoftBounds
 from memlearn.devices.effects import CycleToCycle, DeviceToDevice, ReadNoise, StuckCells
 from memlearn.learning import Parts, Rule, manhattan, sgd
 from memlearn.learning.accumulate import PerSample
@@ -160,6 +160,10 @@ class TestEqualsStages:
     def test_batches(self, batch, mapping, law):
         for bias in (True, False):
             check(Options(law=law, mapping=mapping, bias=bias), batch)
+
+    @pytest.mark.parametrize("law", [PiecewiseStep, JumpTable, OneSided], ids=lambda law: law.__name__)
+    def test_laws_with_a_table_a_draw_or_a_noise_of_down_pulses(self, law):
+        check(Options(law=law), 8)
 
     @pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: type(loss).__name__)
     @pytest.mark.parametrize("neuron", NEURONS, ids=repr)
