@@ -71,6 +71,7 @@ class TestShapes:
         [{}, {"stride": 2}, {"padding": (2, 1)}, {"padding": "same"}, {"padding": "valid"}, {"dilation": (1, 2)}],
         ids=str,
     )
+    @pytest.mark.filterwarnings("ignore:Using padding=.same.")
     def test_output_size_is_torchs(self, options):
         for size in [(5, 6), (3, 3), (9, 4)]:
             x = numbers(2, 3, *size)
