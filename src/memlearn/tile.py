@@ -19,6 +19,9 @@ from .devices import AnyDevice, Backend, ConstantStep, DeviceState
 from .ops import random
 from .ops.pulse_update import Tally
 from .periphery import ADC, DAC, Address, AnyDriver, AnySense
+from .programming import Targets
+from .programming.base import Parallelism
+from .programming.schemes import Order, Programmed
 
 
 class Port(Component):
@@ -95,7 +98,8 @@ class Tile(nn.Module):
         if backend not in get_args(Backend):
             raise InputError("backend", backend, "unknown backend", nearest(str(backend), get_args(Backend)))
         self.inputs, self.outputs, self.array, self.stream = inputs, outputs, array, stream
-        self.name, self.backend, self.threads, self.ledger = name, backend, threads, None
+        self.name, self.threads, self.ledger = name, threads, None
+        self.backend: Backend = backend
         self.serves = Pass.FORWARD  # the pass that a forward read works for; an array of its own may serve the way back
         crossbar, device, mapping = array.crossbar, array.device, array.crossbar.mapping
         most = mapping.capacity(crossbar.rows, crossbar.columns)
@@ -231,6 +235,56 @@ class Tile(nn.Module):
         at = self._address("update", 2)
         return self.array.device.conductance(self.state, at.stream.child("look"), at.event)
 
+    def program(self, plan: Targets) -> tuple[Tally, Tensor | None]:
+        """Bring cells to chosen weights, with reads in between, by the plan's own scheme.
+
+        Returns:
+            Pulses and distinct cells as of `write`; and, if the plan is `heard`, the weights (inputs, outputs) as they
+            were last read, as wanted where nothing was programmed.
+        """
+        if not bool(torch.isfinite(plan.weight).all()):
+            raise InputError("plan.weight", "a tensor with NaN or infinity", "must be finite", "Look at the loss.")
+        device, mapping = self.array.device, self.array.crossbar.mapping
+        wanted, start = self._targets(plan.weight), None if plan.previous is None else self._targets(plan.previous)
+        stream, event = self.stream.child("update"), int(self.events[2])
+        if plan.relative:
+            seen = device.conductance(self.state, stream.child("before"), event)
+            shift = wanted - self._targets(torch.zeros_like(plan.weight))
+            chosen, target = shift != 0, (seen + shift).clamp(device.g_min, device.g_max)
+        else:
+            chosen, target = torch.ones_like(self.used()) if start is None else wanted != start, wanted
+        order = Order(target, chosen & self.used(), stream, event)
+        done = plan.scheme.program(device, self.state, order, self.backend)
+        self.events[2] += plan.scheme.events
+        tally = Tally(int(done.pulses.sum()), int((done.pulses > 0).sum()))
+        if self.ledger is not None:
+            self._count_programming(done, order.chosen, plan)
+        if not plan.heard:
+            return tally, None
+        return tally, self._whole(mapping.weight(done.seen.where(order.chosen, target), device.g_min, device.g_max))
+
+    def _targets(self, weight: Tensor) -> Tensor:
+        """Conductances (shape of the cells), S, of weights (inputs, outputs)."""
+        device = self.array.device
+        return self.array.crossbar.mapping.conductances(
+            self.cut_weights(weight.to(self.conductance)), device.g_min, device.g_max
+        )
+
+    def _count_programming(self, done: Programmed, chosen: Tensor, plan: Targets) -> None:
+        """Enter pulses and reads, and how long they take where `plan.parallel` cells are served at once."""
+        assert self.ledger is not None
+        reads = done.reads + chosen if plan.relative else done.reads
+        for event, during, n in (
+            (Event.PULSE, Pass.UPDATE, done.pulses.sum()),
+            (Event.PULSED_CELL, Pass.UPDATE, (done.pulses > 0).sum()),
+            (Event.CELL_WRITE, Pass.UPDATE, chosen.sum()),
+            (Event.GIVEN_UP, Pass.UPDATE, done.failed.sum()),
+            (Event.TRAIN_SLOT, Pass.UPDATE, _slots(done.pulses, plan.parallel)),
+            (Event.SINGLE_READ, Pass.VERIFY, reads.sum()),
+            (Event.READ_SLOT, Pass.VERIFY, _slots(reads, plan.parallel)),
+        ):
+            self.ledger.count(self.name, during, event, int(n))
+
     def relax(self, seconds: float, *, temperature: float = 300.0) -> None:
         """Let time pass between reads and writes.
 
@@ -269,8 +323,7 @@ class Tile(nn.Module):
     def weight(self) -> Tensor:
         """The weights (inputs, outputs) that the cells stand for."""
         device = self.array.device
-        parts = self.array.crossbar.mapping.weight(self.conductance, device.g_min, device.g_max)
-        return parts.transpose(1, 2).flatten(2).flatten(0, 1)[: self.inputs, : self.outputs]
+        return self._whole(self.array.crossbar.mapping.weight(self.conductance, device.g_min, device.g_max))
 
     def used(self) -> Tensor:
         """Mask of the cells that belong to the layer (reference cells too), shape of the cells."""
@@ -294,6 +347,10 @@ class Tile(nn.Module):
         (tall, wide), (rows, columns) = self.tiles, self.part
         padded = nn.functional.pad(weight, (0, wide * columns - self.outputs, 0, tall * rows - self.inputs))
         return padded.reshape(tall, rows, wide, columns).transpose(1, 2)
+
+    def _whole(self, parts: Tensor) -> Tensor:
+        """(tile rows, tile columns, rows, columns) of weights joined to (inputs, outputs)."""
+        return parts.transpose(1, 2).flatten(2).flatten(0, 1)[: self.inputs, : self.outputs]
 
     # The stages between drivers and senses.
 
@@ -350,3 +407,11 @@ class Tile(nn.Module):
         columns = self._cut(torch.ones(1, self.outputs, dtype=torch.int64), 1)[0]
         row, column = self.array.crossbar.mapping.lines(rows, columns)
         return row[:, None, :, None] * column[None, :, None, :]
+
+
+def _slots(events: Tensor, parallel: Parallelism) -> Tensor:
+    """Turns that the events of each cell (tile rows, tile columns, rows, columns) take; tiles work at the same time."""
+    cells = {"cell": (-2, -1), "row": (-2,), "column": (-1,), "array": ()}[parallel]
+    together = {"cell": (), "row": (-1,), "column": (-2,), "array": (-2, -1)}[parallel]
+    longest = events.amax(together, keepdim=True) if together else events
+    return (longest.sum(cells) if cells else longest).max()

@@ -8,24 +8,31 @@ import torch
 from torch import Tensor
 
 from memlearn.core.errors import InputError
+from memlearn.core.random import Stream
 from memlearn.core.types import Counts, Factors
 from memlearn.learning import Parts
 from memlearn.learning.accumulate import (
     MEMBERS,
     AbstractAccumulator,
     BatchCounter,
+    DigitalValue,
+    FloatTwin,
     PerSample,
     PersistentCounter,
 )
-from memlearn.programming import Sign, StochasticTrains, Threshold
+from memlearn.learning.credit import TwinBackprop
+from memlearn.programming import BlindPulses, Levels, Program, Sign, StochasticTrains, Threshold, WriteAddress
 
 CASES = [
     BatchCounter(),
+    DigitalValue(learning_rate=1.0),
+    FloatTwin(levels=2001, learning_rate=1.0),
     PerSample(),
     PersistentCounter(),
     PersistentCounter(bits=3),
 ]
 INPUTS, OUTPUTS = 6, 5
+START = torch.zeros(INPUTS, OUTPUTS)
 
 
 @pytest.fixture(params=CASES, ids=repr)
@@ -47,6 +54,8 @@ def product(factors: Factors) -> Tensor:
 
 def dense(accumulator: AbstractAccumulator, memory: Tensor | None, factors: Factors) -> Tensor:
     given = accumulator.add(memory, factors)
+    if isinstance(given, Levels):
+        return given.after - given.before
     return product(given) if isinstance(given, Factors) else given
 
 
@@ -60,50 +69,56 @@ class TestContract:
 
     def test_settings_make_the_round_trip(self, accumulator):
         assert type(accumulator).from_table(accumulator.table()) == accumulator
-        writer = StochasticTrains() if accumulator.gives == "factors" else Sign()
+        writer = {"factors": StochasticTrains(), "dense": Sign(), "targets": Program()}[accumulator.gives]
         table = {"accumulator": accumulator.table(), "writer": writer.table()}
         assert Parts.from_table(table).accumulator == accumulator
         with pytest.raises(InputError, match="size"):
             type(accumulator)(size=8)
 
     def test_memory_starts_at_zero_or_is_none(self, accumulator):
-        memory = accumulator.init(INPUTS, OUTPUTS)
-        assert memory is None or (memory.shape == (INPUTS, OUTPUTS) and not memory.any())
+        memory = accumulator.init(START, 1.0)
+        if accumulator.gives == "targets":
+            assert memory is not None and memory.shape == (3, INPUTS, OUTPUTS) and not memory[:2].any()
+        else:
+            assert memory is None or (memory.shape == (INPUTS, OUTPUTS) and not memory.any())
 
     @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
     def test_it_gives_what_it_says(self, accumulator, dtype):
-        given = accumulator.add(accumulator.init(INPUTS, OUTPUTS), signs(2, dtype=dtype))
+        given = accumulator.add(accumulator.init(START, 1.0), signs(2, dtype=dtype))
         if accumulator.gives == "factors":
             assert isinstance(given, Factors)
+        elif accumulator.gives == "targets":
+            assert isinstance(given, Levels) and given.after.shape == given.before.shape == (INPUTS, OUTPUTS)
         else:
             assert isinstance(given, Tensor) and given.shape == (INPUTS, OUTPUTS)
 
     @pytest.mark.parametrize("samples", [0, 1, 3])
     def test_a_small_batch_is_summed(self, accumulator, samples):
         factors = signs(samples)
-        assert torch.equal(dense(accumulator, accumulator.init(INPUTS, OUTPUTS), factors), product(factors))
+        wide = accumulator.init(START, 10.0)  # wide enough for the sum
+        assert torch.allclose(dense(accumulator, wide, factors), product(factors), atol=1e-5)
 
     def test_factors_are_left_alone(self, accumulator):
         factors = signs(3)
         before = Factors(*(f.clone() for f in factors))
-        accumulator.add(accumulator.init(INPUTS, OUTPUTS), factors)
+        accumulator.add(accumulator.init(START, 1.0), factors)
         assert all(torch.equal(a, b) for a, b in zip(factors, before, strict=True))
 
     def test_no_error_wants_nothing(self, accumulator):
         rest = Factors(torch.ones(4, INPUTS), torch.zeros(4, OUTPUTS))
-        assert not dense(accumulator, accumulator.init(INPUTS, OUTPUTS), rest).any()
+        assert not dense(accumulator, accumulator.init(START, 1.0), rest).any()
 
     def test_what_has_fired_is_given_up_and_the_rest_kept(self, accumulator):
-        memory = accumulator.init(INPUTS, OUTPUTS)
+        memory = accumulator.init(START, 1.0)
         wanted = accumulator.add(memory, signs(3))
-        if memory is None or isinstance(wanted, Factors):
-            return  # nothing outlives the step
+        if memory is None or not isinstance(wanted, Tensor):
+            return  # nothing outlives the step, or nothing fires
         before, plan = wanted.clone(), Counts(wanted.sign().int())
         accumulator.settle(memory, plan, 2.0)
         assert torch.equal(memory, before - 2.0 * plan.pulses)
 
     def test_without_memory_batches_do_not_see_each_other(self, accumulator):
-        if accumulator.init(INPUTS, OUTPUTS) is None:
+        if accumulator.init(START, 1.0) is None:
             dense(accumulator, None, signs(5, seed=1))
             assert torch.equal(dense(accumulator, None, signs(3)), product(signs(3)))
 
@@ -114,11 +129,13 @@ class TestContract:
         assert isinstance(bits, int)
         if accumulator.gives == "factors":
             assert bits == 0
-        elif accumulator.init(1, 1) is None:
+        elif isinstance(accumulator, DigitalValue | FloatTwin):
+            assert bits == 32  # a number, not a count
+        elif accumulator.init(torch.zeros(1, 1), 1.0) is None:
             # 2 batch + 1 different sums of ternary products, and not one bit more than they need.
             assert 2**bits > 2 * batch >= 2 ** (bits - 1) if ternary else bits == 32
         else:
-            memory = accumulator.init(1, 1)
+            memory = accumulator.init(torch.zeros(1, 1), 1.0)
             assert memory is not None
             for _ in range(300):
                 accumulator.add(memory, Factors(torch.ones(batch, 1), torch.ones(batch, 1)))
@@ -130,7 +147,7 @@ class TestPersistentCounter:
 
     def test_batches_add_up(self):
         counter = PersistentCounter(bits=8)
-        memory = counter.init(INPUTS, OUTPUTS)
+        memory = counter.init(START, 1.0)
         for seed in range(4):
             wanted = counter.add(memory, signs(5, seed))
         assert torch.equal(wanted, sum(product(signs(5, seed)) for seed in range(4)))
@@ -139,7 +156,7 @@ class TestPersistentCounter:
     @pytest.mark.parametrize("bits", [2, 3, 8])
     def test_they_saturate_at_both_ends(self, bits):
         counter, end = PersistentCounter(bits=bits), 2 ** (bits - 1) - 1
-        memory = counter.init(1, 2)
+        memory = counter.init(torch.zeros(1, 2), 1.0)
         many = Factors(torch.ones(1000, 1), torch.tensor([[1.0, -1.0]]).repeat(1000, 1))
         assert counter.add(memory, many).tolist() == [[end, -end]] and counter.end == end
         # One step back from the end counts at once: what was beyond it is gone.
@@ -147,7 +164,7 @@ class TestPersistentCounter:
 
     def test_a_long_run_fires_as_often_as_the_sum_says(self):
         counter, writer = PersistentCounter(bits=8), Threshold(threshold=3.0)
-        memory, fired, total = counter.init(INPUTS, OUTPUTS), torch.zeros(INPUTS, OUTPUTS), torch.zeros(INPUTS, OUTPUTS)
+        memory, fired, total = counter.init(START, 1.0), torch.zeros(INPUTS, OUTPUTS), torch.zeros(INPUTS, OUTPUTS)
         for seed in range(60):
             factors = signs(2, seed)
             wanted = counter.add(memory, factors)
@@ -156,3 +173,61 @@ class TestPersistentCounter:
             counter.settle(memory, plan, writer.quantum(1.0, 0.01))
             fired, total = fired + 3 * plan.pulses, total + product(factors)
         assert torch.equal(fired + memory, total) and fired.any()
+
+
+class TestDigitalValue:
+    """Mixed precision."""
+
+    def test_the_sum_of_gradients_is_conserved(self):
+        value, writer = DigitalValue(learning_rate=0.3), BlindPulses(granularity=1.5)
+        at = WriteAddress(0.07, 1.0, Stream.root(0), 0)
+        memory, fired, total = value.init(START, 1.0), torch.zeros(INPUTS, OUTPUTS), torch.zeros(INPUTS, OUTPUTS)
+        assert memory is not None
+        for seed in range(60):
+            factors = signs(2, seed)
+            plan = writer.plan(value.add(memory, factors), at)
+            assert isinstance(plan, Counts)
+            value.settle(memory, plan, writer.quantum(1.0, at.weight_step))
+            fired, total = fired + 1.5 * 0.07 * plan.pulses, total + 0.3 * product(factors)
+            assert memory.abs().max() < 1.5 * 0.07
+        assert torch.allclose(fired + memory, total, atol=1e-5) and fired.any()
+
+
+class TestFloatTwin:
+    """Siamese learning."""
+
+    def test_what_rounding_leaves_stays_in_the_twin(self):
+        twin = FloatTwin(levels=5, learning_rate=0.02)
+        memory, total = twin.init(START, 1.0), torch.zeros(INPUTS, OUTPUTS)
+        assert memory is not None
+        for seed in range(40):
+            given = twin.add(memory, signs(2, seed))
+            total += 0.02 * product(signs(2, seed))
+            assert isinstance(given, Levels) and torch.equal(given.after, memory[1])
+            assert ((given.after * 4).round() == given.after * 4).all() and given.after.abs().max() <= 1
+            assert (given.after - memory[0]).abs().max() <= 0.125 + 1e-6
+        assert torch.allclose(memory[0], total, atol=1e-5) and memory[1].any()
+
+    def test_without_the_residual_small_gradients_are_lost(self):
+        twin = FloatTwin(levels=5, learning_rate=0.02, residual=False)
+        memory = twin.init(START, 1.0)
+        for seed in range(40):
+            given = twin.add(memory, signs(2, seed))
+            assert isinstance(given, Levels) and not given.after.any()
+
+    def test_it_stays_within_what_cells_can_hold(self):
+        memory = FloatTwin(learning_rate=10.0).init(torch.full((INPUTS, OUTPUTS), 3.0), 0.5)
+        assert memory is not None and (memory[:2] == 0.5).all()
+        FloatTwin(learning_rate=10.0).add(memory, signs(5))
+        assert memory[:2].abs().max() == 0.5
+
+    def test_programming_errors_are_fed_back(self):
+        twin = FloatTwin(feedback=0.5)
+        memory = twin.init(START, 1.0)
+        assert memory is not None
+        twin.reached(memory, torch.full((INPUTS, OUTPUTS), 0.04))
+        assert torch.allclose(memory[0], torch.full((INPUTS, OUTPUTS), -0.02)) and not memory[1].any()
+
+    def test_a_credit_through_the_twin_needs_one(self):
+        with pytest.raises(InputError, match="has none"):
+            Parts(credit=TwinBackprop())

@@ -7,13 +7,16 @@ import torch
 
 from memlearn.core.errors import InputError
 from memlearn.learning import Parts, Rule
-from memlearn.learning.credit import MEMBERS, AbstractCredit, Backprop, SignBackprop
+from memlearn.learning.accumulate import FloatTwin
+from memlearn.learning.credit import MEMBERS, AbstractCredit, Backprop, SignBackprop, TwinBackprop
 from memlearn.periphery import ADC, DAC, Analogue, Comparator, TernaryComparator, TernaryDriver
+from memlearn.programming import Program
 from memlearn.tile import Periphery, Port
 from tests.learners import EXACT, SIGNS, array, network, numbers
 
 CASES = [
     Backprop(),
+    TwinBackprop(),
     SignBackprop(),
     SignBackprop(output_dead_zone=0.3),
 ]
@@ -22,6 +25,13 @@ CASES = [
 @pytest.fixture(params=CASES, ids=repr)
 def credit(request: pytest.FixtureRequest) -> AbstractCredit:
     return request.param
+
+
+def parts(credit: AbstractCredit) -> Parts:
+    """With what a credit needs beside it."""
+    if credit.through_twin:
+        return Parts(credit=credit, accumulator=FloatTwin(), writer=Program())
+    return Parts(credit=credit)
 
 
 def test_every_member_is_tested():
@@ -39,7 +49,7 @@ class TestContract:
 
     def test_settings_make_the_round_trip(self, credit):
         assert type(credit).from_table(credit.table()) == credit
-        assert Parts.from_table({"credit": credit.table()}).credit == credit
+        assert Parts.from_table(parts(credit).table()).credit == credit
         with pytest.raises(InputError, match="gain"):
             type(credit)(gain=8)
 
@@ -64,7 +74,7 @@ class TestContract:
 
     def test_a_rule_hands_it_to_every_layer(self, credit):
         model = network(array(periphery=SIGNS))
-        rule = Rule(model, Parts(credit=credit))
+        rule = Rule(model, parts(credit))
         assert all(layer.credit == credit for layer in rule.layers.values()) and len(rule.layers) == 2
 
 

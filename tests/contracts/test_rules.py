@@ -16,6 +16,7 @@ from memlearn.devices import ConstantStep, SoftBounds
 from memlearn.devices.effects import CycleToCycle
 from memlearn.learning import AnyRule, FloatReference, Parts
 from memlearn.learning.accumulate import PerSample, PersistentCounter
+from memlearn.learning.credit import Backprop, SignBackprop
 from memlearn.learning.loop import train_images
 from memlearn.learning.rules import (
     MEMBERS,
@@ -23,13 +24,18 @@ from memlearn.learning.rules import (
     AbstractRule,
     Custom,
     Manhattan,
+    MixedPrecision,
+    ReadWrite,
+    ReadWriteVerify,
     RoundedSGD,
+    Siamese,
     SignBackpropagation,
+    SignBackpropagationCounter,
     ThresholdManhattan,
 )
 from memlearn.nn import array_layers, attach_ledger
 from memlearn.periphery import BinaryStep, Sigmoid
-from memlearn.programming import DeterministicTrains
+from memlearn.programming import BlindPulses, DeterministicTrains, Threshold
 from memlearn.tile import Tile
 from tests.learners import CONVERTERS, SIGNS, Setup, array, images, loss_for, network, same
 
@@ -42,6 +48,12 @@ CASES = [
     ThresholdManhattan(),
     SignBackpropagation(),
     SignBackpropagation(threshold=3.0, accumulator=PersistentCounter(bits=4)),
+    SignBackpropagationCounter(threshold=3.0, bits=4),
+    MixedPrecision(learning_rate=0.5),
+    Siamese(learning_rate=0.5),
+    Siamese(learning_rate=0.5, levels=40, max_pulses=20),
+    ReadWrite(learning_rate=0.5),
+    ReadWriteVerify(learning_rate=0.5, max_pulses=20),
     Custom(rule=Parts(accumulator=PerSample(), writer=DeterministicTrains(learning_rate=0.3))),
 ]
 WITHOUT_ARRAYS = [FloatReference()]
@@ -158,6 +170,45 @@ class TestLikeTorch:
         assert setup.rule.steps == 3
 
 
+class TestGathering:
+    """Batches whose gradients gather before a write."""
+
+    def test_it_writes_once_in_so_many_steps(self):
+        setup = begin(Siamese(learning_rate=0.5, levels=40, every=3))
+        written = []
+        for n in range(7):
+            setup.train(n=4, batch=4, seed=n)
+            written.append(pulses(setup))
+        assert written[0] == written[1] == 0 < written[2] == written[3] == written[4] < written[5] == written[6]
+
+    @pytest.mark.parametrize("ternary", [False, True])
+    def test_batches_that_gather_are_one_larger_batch(self, ternary):
+        if ternary:
+            credit, writer = SignBackprop(), Threshold(threshold=2.0)
+        else:
+            credit, writer = Backprop(), BlindPulses(granularity=0.1)
+        ends = []
+        for every in (1, 3):
+            setup = begin(Custom(rule=Parts(credit=credit, writer=writer, every=every)), ConstantStep(states=100))
+            setup.train(n=12, batch=12 // every)
+            ends.append(setup)
+        for whole, parts in zip(ends[0].tiles, ends[1].tiles, strict=True):
+            assert torch.equal(whole.counters[..., 0], parts.counters[..., 0]) and whole.counters.any()
+
+    def test_a_run_resumes_between_two_writes(self):
+        settings = Siamese(learning_rate=0.5, levels=40, every=3)
+        whole, first, second = (begin(settings) for _ in range(3))
+        for n in range(4):
+            whole.train(n=4, batch=4, seed=n)
+        for n in range(2):
+            first.train(n=4, batch=4, seed=n)
+        second.model.load_state_dict(first.model.state_dict())
+        second.rule.load(first.rule.state())
+        for n in range(2, 4):
+            second.train(n=4, batch=4, seed=n)
+        assert same(whole.memory(), second.memory())
+
+
 class TestThroughTheArrays:
     """Forward, backward and update: the three passes use the same tiles, and nothing else."""
 
@@ -176,10 +227,13 @@ class TestThroughTheArrays:
         for name, tile in zip((first, second), setup.tiles, strict=True):
             assert ledger.total(Event.CELL_READ, layer=name, during=Pass.FORWARD) == 24 * tile.cells
             assert ledger.total(Event.PULSE, layer=name) == int(tile.counters[..., 0].sum())
-        assert ledger.total(Event.CELL_READ, layer=second, during=Pass.BACKWARD) == 24 * setup.tiles[1].cells
+        back = 0 if setup.rule.credit.through_twin else 24
+        assert ledger.total(Event.CELL_READ, layer=second, during=Pass.BACKWARD) == back * setup.tiles[1].cells
         assert ledger.total(Event.CELL_READ, layer=first, during=Pass.BACKWARD) == 0
 
     def test_without_transposed_reads_hidden_layers_do_not_learn(self, setup, monkeypatch):
+        if setup.rule.credit.through_twin:
+            return  # the error goes back in digital
         monkeypatch.setattr(Tile, "read_transposed", lambda tile, errors: errors.new_zeros(len(errors), tile.inputs))
         setup.train()
         assert not setup.tiles[0].counters.any() and setup.tiles[1].counters.any()
@@ -235,7 +289,7 @@ class TestDigitalMemory:
         assert memory.bits_per_weight >= (1 if tensors else 0)
         if isinstance(setup.rule.accumulator, PerSample):
             assert memory.bits_per_weight == 0 and not tensors
-        assert all(m.shape == (t.inputs, t.outputs) for m, t in zip(tensors, setup.tiles, strict=False))
+        assert all(m.shape[-2:] == (t.inputs, t.outputs) for m, t in zip(tensors, setup.tiles, strict=False))
         # 8-bit output and error; or one bit, the gate, and two bits.
         assert memory.bits_per_neuron == (4 if setup.rule.credit.ternary else 16)
 

@@ -17,7 +17,10 @@ from memlearn.learning.accumulate import BatchCounter, PerSample
 from memlearn.programming import (
     MEMBERS,
     AbstractWriter,
+    BlindPulses,
+    ClosedLoop,
     DeterministicTrains,
+    Program,
     RoundedCounts,
     Sign,
     StochasticTrains,
@@ -27,7 +30,11 @@ from memlearn.programming import (
 from memlearn.tile import Tile
 from tests.learners import array, net_pulses, numbers
 
+CLOSED_LOOP = {ClosedLoop, Program}
+"""Writers of targets: tests/contracts/test_schemes.py."""
 CASES = [
+    BlindPulses(),
+    BlindPulses(granularity=2.5),
     DeterministicTrains(learning_rate=0.05),
     DeterministicTrains(learning_rate=0.2, levels=3, rounding="nearest"),
     RoundedCounts(learning_rate=0.05),
@@ -81,7 +88,7 @@ def copied(wanted: Factors | Tensor) -> Factors | Tensor:
 
 
 def test_every_member_is_tested():
-    assert {type(case) for case in CASES} == set(MEMBERS.values())
+    assert {type(case) for case in CASES} | CLOSED_LOOP == set(MEMBERS.values())
     assert all(issubclass(member, AbstractWriter) and member.sources for member in MEMBERS.values())
 
 
@@ -110,7 +117,7 @@ class TestLegalPulses:
         if isinstance(plan, Counts):
             assert writer.accepts == "dense"
             assert plan.pulses.dtype == torch.int32 and plan.pulses.shape == (INPUTS, OUTPUTS)
-            assert plan.pulses.abs().max() <= 1 or isinstance(writer, RoundedCounts)
+            assert plan.pulses.abs().max() <= 1 or isinstance(writer, BlindPulses | RoundedCounts)
         else:
             assert writer.accepts == "factors" and isinstance(plan, Trains)
             assert plan.rows.dtype == plan.columns.dtype == torch.int64

@@ -13,6 +13,7 @@ class Pass(StrEnum):
     FORWARD = "forward"
     BACKWARD = "backward"
     UPDATE = "update"
+    VERIFY = "verify"
 
 
 class Event(StrEnum):
@@ -26,6 +27,10 @@ class Event(StrEnum):
     PULSE = "cell.pulse"
     PULSED_CELL = "cell.pulsed"
     TRAIN_SLOT = "line.train_slot"
+    CELL_WRITE = "cell.write"
+    SINGLE_READ = "cell.single_read"
+    READ_SLOT = "line.read_slot"
+    GIVEN_UP = "cell.given_up"
     DIGITAL_ADD = "digital.add"
     STORED_BIT = "neuron.stored_bit"
 

@@ -8,13 +8,13 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from ..core.component import Component, setting
+from ..core.component import Component, quantity, setting
 from ..core.errors import InputError
-from ..core.types import Counts
+from ..core.types import Counts, Factors
 from ..nn import ArrayLayer, Neuron, array_layers
 from ..ops.pulse_update import Tally
 from ..periphery import ADC, DAC, AbstractNeuron, TernaryComparator
-from ..programming import AbstractWriter, AnyWriter, Sign, WriteAddress
+from ..programming import AbstractWriter, AnyWriter, Levels, Plan, Sign, Targets, WriteAddress
 from ..tile import Tile
 from .accumulate import AbstractAccumulator, AnyAccumulator, BatchCounter
 from .credit import AbstractCredit, AnyCredit, Backprop
@@ -31,6 +31,7 @@ class Parts(Component):
     layer_rates: tuple[Rate, ...] = setting(
         (), doc="what the rate is multiplied by, layer by layer from the input; empty: 1 in all"
     )
+    every: int = quantity(1, unit="1", ge=1, doc="batches whose gradients gather before a write, as one larger batch")
 
     def model_post_init(self, _: object) -> None:
         """The accumulator must give what the writer accepts."""
@@ -39,7 +40,14 @@ class Parts(Component):
                 "accumulator",
                 self.accumulator.kind,
                 f"gives {self.accumulator.gives}, but the writer {self.writer.kind} accepts {self.writer.accepts}",
-                'Use "per_sample" with trains, a counter with "sign" or "threshold".',
+                'Use "per_sample" with trains, a counter with "sign" or "threshold", "float_twin" with "program".',
+            )
+        if self.credit.through_twin and self.accumulator.gives != "targets":
+            raise InputError(
+                "credit",
+                self.credit.kind,
+                f"goes back through a twin, but the accumulator {self.accumulator.kind} has none",
+                'Use "float_twin", or the credit "backprop".',
             )
 
 
@@ -76,7 +84,16 @@ class Rule:
         for name, layer in self.layers.items():
             self.credit.check(layer.tile.array)
             layer.credit = self.credit
-            self.memory[name] = self.accumulator.init(layer.tile.inputs, layer.tile.outputs)
+            if parts.every > 1 and self.accumulator.gives == "factors" and layer.replicas:
+                allowed = f"must be 1: {name} has further arrays, which do not keep the factors of several batches"
+                raise InputError("every", parts.every, allowed, "Take an accumulator that sums them.")
+            w_max = layer.tile.array.crossbar.mapping.w_max
+            self.memory[name] = self.accumulator.init(layer.tile.weight(), w_max)
+            start = self.accumulator.programmed(self.memory[name])
+            if start is not None:
+                layer.initialise(start.to(layer.tile.conductance))
+        self.waiting: dict[str, list[Factors]] = {name: [] for name in self.layers}
+        self._connect()
 
     @property
     def rate(self) -> float:
@@ -105,31 +122,63 @@ class Rule:
         pulses = cells = 0
         for (name, layer), rate in zip(self.layers.items(), self.rates, strict=True):
             factors = layer.take_factors()
-            if factors is None:
+            if factors is not None:
+                self.waiting[name].append(factors)
+            if (self.steps + 1) % self.parts.every or not self.waiting[name]:
                 continue
-            wanted = self.accumulator.add(self.memory[name], factors)
-            plan = self.writer.plan(wanted, self._address(layer.tile, rate))
-            tallies = [layer.tile.write(plan)]
-            for replica in layer.replicas.values():
-                here = replica.plan(plan)
-                if here is None:
-                    here = self.writer.plan(replica.wanted(wanted), self._address(replica.tile, rate))
-                tallies.append(replica.tile.write(here))
-            if isinstance(plan, Counts):  # after the replicas have planned with what the memory asks for
-                self.accumulator.settle(self.memory[name], plan, self.writer.quantum(rate, layer.tile.weight_step))
-            pulses += sum(tally.pulses for tally in tallies)
-            cells += sum(tally.cells for tally in tallies)
+            done = self._write(name, layer, self._gathered(name), rate)
+            pulses, cells = pulses + done.pulses, cells + done.cells
         self.steps += 1
         return Tally(pulses, cells)
 
+    def _write(self, name: str, layer: ArrayLayer, factors: Factors, rate: float) -> Tally:
+        """What a layer's factors ask for, in its array and in those that are kept in step with it."""
+        memory = self.memory[name]
+        wanted = self.accumulator.add(memory, factors)
+        plan = self.writer.plan(wanted, self._address(layer.tile, rate))
+        tallies = [self._send(name, layer.tile, plan)]
+        for replica in layer.replicas.values():
+            own = replica.plan(plan)
+            if own is None:
+                assert not isinstance(wanted, Levels)  # their plans are never None
+                own = self.writer.plan(replica.wanted(wanted), self._address(replica.tile, rate))
+            tallies.append(self._send(name, replica.tile, own))
+        if isinstance(plan, Counts):  # after the replicas have planned with what the memory asks for
+            self.accumulator.settle(memory, plan, self.writer.quantum(rate, layer.tile.weight_step))
+        return Tally(sum(tally.pulses for tally in tallies), sum(tally.cells for tally in tallies))
+
+    def _send(self, name: str, tile: Tile, plan: Plan) -> Tally:
+        """Pulses as planned, or as many as it takes; the accumulator may hear what the last reads saw."""
+        if not isinstance(plan, Targets):
+            return tile.write(plan)
+        tally, weight = tile.program(plan)
+        if weight is not None:
+            self.accumulator.reached(self.memory[name], weight)
+        return tally
+
+    def _gathered(self, name: str) -> Factors:
+        """The waiting factors of `every` batches as one, whose gradient is the mean of theirs; signs stay signs."""
+        rows, columns = (torch.cat(parts) for parts in zip(*self.waiting[name], strict=True))
+        self.waiting[name] = []
+        return Factors(rows, columns if self.credit.ternary else columns / self.parts.every)
+
+    def _connect(self) -> None:
+        """Layers whose error goes back in digital see the accumulator's own tensor."""
+        for name, layer in self.layers.items():
+            layer.twin = self.accumulator.twin(self.memory[name]) if self.credit.through_twin else None
+
     def zero_grad(self) -> None:
-        """Forget factors that were not written; counters that persist by design stay."""
+        """Forget factors that no step has taken; counters and gathering batches stay."""
         for layer in self.layers.values():
             layer.take_factors()
 
     def state(self) -> dict[str, Tensor]:
         """Everything that a resumed run needs beyond the model's `state_dict`."""
         kept = {f"memory/{name}": tensor for name, tensor in self.memory.items() if tensor is not None}
+        for name, gathered in self.waiting.items():
+            if gathered:
+                rows, columns = (torch.cat(parts) for parts in zip(*gathered, strict=True))
+                kept |= {f"waiting/{name}/rows": rows, f"waiting/{name}/columns": columns}
         return {**kept, "steps": torch.tensor(self.steps)}
 
     def load(self, state: dict[str, Tensor]) -> None:
@@ -138,6 +187,9 @@ class Rule:
         for name in self.memory:
             if self.memory[name] is not None:
                 self.memory[name] = state[f"memory/{name}"].clone()
+            pair = [state[key].clone() for side in Factors._fields if (key := f"waiting/{name}/{side}") in state]
+            self.waiting[name] = [Factors(*pair)] if pair else []
+        self._connect()
 
     def digital_memory(self, batch: int) -> Memory:
         """Bits per weight and per neuron beside the arrays, for a batch of that many samples.

@@ -15,9 +15,12 @@ from typing import Any, ClassVar, Literal
 from torch import nn
 
 from ..core.component import Component, choice, members, quantity, setting
-from ..programming import RoundedCounts, Sign, StochasticTrains, Threshold
-from .accumulate import AnyAccumulator, BatchCounter, PerSample
-from .credit import Backprop, SignBackprop
+from ..programming import BlindPulses, ClosedLoop, Program, RoundedCounts, Sign, StochasticTrains, Threshold
+from ..programming.base import Parallelism
+from ..programming.schemes import ReadWrite as ReadWriteScheme
+from ..programming.schemes import WriteVerify
+from .accumulate import AnyAccumulator, BatchCounter, DigitalValue, FloatTwin, PerSample, PersistentCounter
+from .credit import Backprop, SignBackprop, TwinBackprop
 from .rule import Parts, Rate, Rule
 
 
@@ -113,6 +116,99 @@ class SignBackpropagation(AbstractRule):
         return Parts(credit=SignBackprop(), accumulator=self.accumulator, writer=Threshold(threshold=self.threshold))
 
 
+class SignBackpropagationCounter(AbstractRule):
+    """Sign backpropagation with counters that outlive the batch: what does not reach the threshold is not lost."""
+
+    kind: Literal["sign_backprop_counter"] = "sign_backprop_counter"
+    sources: ClassVar[tuple[str, ...]] = PersistentCounter.sources
+
+    threshold: float = quantity(8.0, unit="1", gt=0, doc="counts that fire a pulse")
+    bits: int = quantity(8, unit="bit", ge=2, le=16, doc="size of one counter, with sign")
+
+    def parts(self) -> Parts:
+        """Ternary backward read, counters that persist, one pulse at the threshold."""
+        return Parts(
+            credit=SignBackprop(),
+            accumulator=PersistentCounter(bits=self.bits),
+            writer=Threshold(threshold=self.threshold),
+        )
+
+
+class MixedPrecision(AbstractRule):
+    """The gradient gathers in a digital number per weight; whole device steps of it are fired blindly."""
+
+    kind: Literal["mixed_precision"] = "mixed_precision"
+    sources: ClassVar[tuple[str, ...]] = DigitalValue.sources
+
+    learning_rate: float = quantity(0.1, unit="1", gt=0, doc="wanted weight change / gradient of the batch's mean loss")
+    granularity: float = quantity(1.0, unit="1", gt=0, doc="wanted change that fires a pulse, in mean device steps")
+
+    def parts(self) -> Parts:
+        """Analogue backward read, a number per weight, blind pulses."""
+        return Parts(
+            accumulator=DigitalValue(learning_rate=self.learning_rate), writer=BlindPulses(granularity=self.granularity)
+        )
+
+
+class Siamese(AbstractRule):
+    """A float twin learns through the array's own forward pass; only cells whose level changes are programmed."""
+
+    kind: Literal["siamese"] = "siamese"
+    sources: ClassVar[tuple[str, ...]] = FloatTwin.sources
+
+    levels: int = quantity(16, unit="1", ge=2, le=4096, doc="levels of one device")
+    learning_rate: float = quantity(0.1, unit="1", gt=0, doc="change of the twin / gradient of the batch's mean loss")
+    every: int = quantity(1, unit="1", ge=1, doc="batches whose gradients gather before the twin learns")
+    residual: bool = setting(True, doc="keep what rounding leaves over; without it training stops")
+    feedback: float = quantity(0.0, unit="1", ge=0, le=1, doc="part of a programming error that goes into the twin")
+    tolerance: float = quantity(0.3, unit="1", gt=0, le=1, doc="half-width of the verify window, in level spacings")
+    max_pulses: int = quantity(500, unit="1", ge=1, doc="after which a cell is given up")
+    parallel: Parallelism = setting("row", doc="cells written at the same time")
+
+    def parts(self) -> Parts:
+        """Backward in digital through the twin, write-verify of what changes."""
+        # Both cells of a pair, or a cell against mid-range, move by half of what the weight does.
+        window = self.tolerance / (2 * (self.levels - 1))
+        twin = FloatTwin(
+            levels=self.levels, learning_rate=self.learning_rate, residual=self.residual, feedback=self.feedback
+        )
+        writer = Program(scheme=WriteVerify(tolerance=window, max_pulses=self.max_pulses), parallel=self.parallel)
+        return Parts(credit=TwinBackprop(), accumulator=twin, writer=writer, every=self.every)
+
+
+class ReadWrite(AbstractRule):
+    """One read, the inverse of the nominal curve, one burst, for every weight that a batch wants to change."""
+
+    kind: Literal["read_write"] = "read_write"
+    sources: ClassVar[tuple[str, ...]] = ReadWriteScheme.sources
+
+    learning_rate: float = quantity(0.1, unit="1", gt=0, doc="wanted weight change / gradient of the batch's mean loss")
+
+    def parts(self) -> Parts:
+        """Analogue backward read, a sum per weight, read-write."""
+        return Parts(writer=ClosedLoop(learning_rate=self.learning_rate, scheme=ReadWriteScheme()))
+
+
+class ReadWriteVerify(AbstractRule):
+    """The closed-loop baseline: every weight that a batch wants to change is pulsed and read until it is there.
+
+    Changes below `tolerance` are lost, so that a small learning rate or a wide window freezes training.
+    """
+
+    kind: Literal["read_write_verify"] = "read_write_verify"
+    sources: ClassVar[tuple[str, ...]] = WriteVerify.sources
+
+    learning_rate: float = quantity(0.1, unit="1", gt=0, doc="wanted weight change / gradient of the batch's mean loss")
+    tolerance: float = quantity(0.005, unit="1", gt=0, le=1, doc="half-width of the window, relative to the range")
+    max_pulses: int = quantity(500, unit="1", ge=1, doc="after which a cell is given up")
+    parallel: Parallelism = setting("row", doc="cells written at the same time")
+
+    def parts(self) -> Parts:
+        """Analogue backward read, a sum per weight, write-verify."""
+        scheme = WriteVerify(tolerance=self.tolerance, max_pulses=self.max_pulses)
+        return Parts(writer=ClosedLoop(learning_rate=self.learning_rate, scheme=scheme, parallel=self.parallel))
+
+
 class Custom(AbstractRule):
     """Any combination, spelt out."""
 
@@ -160,6 +256,31 @@ def threshold_manhattan(model: nn.Module, **settings: Any) -> Rule:
 def sign_backprop(model: nn.Module, **settings: Any) -> Rule:
     """`SignBackpropagation` at work on a model; settings as its fields."""
     return SignBackpropagation(**settings).attach(model)
+
+
+def siamese(model: nn.Module, **settings: Any) -> Rule:
+    """`Siamese` at work on a model; settings as its fields."""
+    return Siamese(**settings).attach(model)
+
+
+def mixed_precision(model: nn.Module, **settings: Any) -> Rule:
+    """`MixedPrecision` at work on a model; settings as its fields."""
+    return MixedPrecision(**settings).attach(model)
+
+
+def sign_backprop_counter(model: nn.Module, **settings: Any) -> Rule:
+    """`SignBackpropagationCounter` at work on a model; settings as its fields."""
+    return SignBackpropagationCounter(**settings).attach(model)
+
+
+def read_write(model: nn.Module, **settings: Any) -> Rule:
+    """`ReadWrite` at work on a model; settings as its fields."""
+    return ReadWrite(**settings).attach(model)
+
+
+def read_write_verify(model: nn.Module, **settings: Any) -> Rule:
+    """`ReadWriteVerify` at work on a model; settings as its fields."""
+    return ReadWriteVerify(**settings).attach(model)
 
 
 MEMBERS = members(globals(), AbstractRule)

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from ..core.errors import InputError
 from ..core.ledger import Ledger
 from ..core.random import Stream
-from ..core.types import Factors, PulsePlan
+from ..core.types import Factors
+from ..programming import Plan, Targets
 from ..tile import Tile
 
 
@@ -37,9 +38,9 @@ class Replica(nn.Module):
         """Weights (inputs, outputs) of the layer's first tile, or a number for each, in the shape of this one."""
         return weight
 
-    def plan(self, plan: PulsePlan) -> PulsePlan | None:
-        """The pulses of the first tile, for this one; None where it needs drivers of its own, for `wanted`."""
-        return plan
+    def plan(self, plan: Plan) -> Plan | None:
+        """What the first tile gets, for this one; None where it needs drivers of its own, for `wanted`."""
+        return plan._replace(heard=False) if isinstance(plan, Targets) else plan
 
     def wanted(self, wanted: Factors | Tensor) -> Factors | Tensor:
         """What the first tile shall write, as this one must."""
@@ -55,6 +56,7 @@ class ArrayLayer(nn.Module):
         factors: what backward passes have left since the last `take_factors`.
         reads_per_sample: word-line vectors, and so outer products, that a sample of a batch has last taken: positions
             of a convolution, time steps of a recurrent layer.
+        twin: weights (word lines, outputs) through which the error goes back in digital; None reads the tile.
     """
 
     def __init__(self, tile: Tile) -> None:
@@ -63,6 +65,7 @@ class ArrayLayer(nn.Module):
         self.credit: Credit | None = None
         self.factors: list[Factors] = []
         self.reads_per_sample = 1
+        self.twin: Tensor | None = None
         # Autograd must visit the layer even where its input needs no gradient (the first layer of a network).
         self._anchor = torch.zeros((), requires_grad=True)
 
@@ -92,7 +95,11 @@ class ArrayLayer(nn.Module):
             want_input: whether a gradient for `rows` is asked for.
         """
         wanted = self.keep(rows, gradient)
-        return -self.tile.read_transposed(wanted) if want_input else None
+        return -self.send_back(wanted) if want_input else None
+
+    def send_back(self, wanted: Tensor) -> Tensor:
+        """The error of the inputs (samples, word lines), from what the bit lines carry (samples, outputs)."""
+        return self.tile.read_transposed(wanted) if self.twin is None else wanted @ self.twin.T.to(wanted)
 
     def keep(self, rows: Tensor, gradient: Tensor) -> Tensor:
         """Keep the factors of a read, in training mode; `rows` and `gradient` as in `receive`.

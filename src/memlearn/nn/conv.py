@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 from ..core.errors import InputError, nearest
 from ..core.ledger import Event, Pass
-from ..core.types import Counts, Factors, PulsePlan
+from ..core.types import Counts, Factors
 from ..devices import Backend
 from ..periphery import Address
+from ..programming import Plan, Targets
 from ..tile import Array, Periphery, Tile
 from .base import ArrayLayer, Replica, finite, open_stream
 from .patches import Geometry, Pair
@@ -129,11 +130,12 @@ class Conv2d(ArrayLayer):
             (n, height, width, in_channels).
         """
         n, height, width, _ = like
-        if self.transposed is not None:
+        if self.transposed is not None and self.twin is None:
             return self.transposed.error(
                 wanted.reshape(n, *self.geometry.positions(height, width), self.out_channels), height, width
             )
-        parts = self._deal(Tile.read_transposed, wanted)[:, : self.tile.inputs - self.bias]
+        parts = self._deal(Tile.read_transposed, wanted) if self.twin is None else self.send_back(wanted)
+        parts = parts[:, : self.tile.inputs - self.bias]
         if self.tile.ledger is not None:  # the sum over overlapping patches is digital
             self.tile.ledger.count(self.tile.name, Pass.BACKWARD, Event.DIGITAL_ADD, parts.numel())
         return self.geometry.images(parts, like)
@@ -251,8 +253,11 @@ class TransposedCopy(Replica):
         """The kernels turned by half, without the bias."""
         return self.geometry.turned(weight[: math.prod(self.geometry.kernel) * self.maps], self.maps)
 
-    def plan(self, plan: PulsePlan) -> PulsePlan | None:
-        """Counts are re-indexed; trains come from lines that this array does not have."""
+    def plan(self, plan: Plan) -> Plan | None:
+        """Counts and targets are re-indexed; trains come from lines that this array does not have."""
+        if isinstance(plan, Targets):
+            previous = None if plan.previous is None else self.arrange(plan.previous)
+            return plan._replace(weight=self.arrange(plan.weight), previous=previous, heard=False)
         if isinstance(plan, Counts) and plan.drive is None:
             return Counts(self.arrange(plan.pulses))
         return None

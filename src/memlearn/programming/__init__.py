@@ -2,7 +2,14 @@
 
 from ..core.component import choice, members
 from .base import AbstractWriter as AbstractWriter
+from .base import Levels as Levels
+from .base import Plan as Plan
+from .base import Targets as Targets
+from .base import Wanted as Wanted
 from .base import WriteAddress as WriteAddress
+from .blind_pulses import BlindPulses as BlindPulses
+from .closed_loop import ClosedLoop as ClosedLoop
+from .closed_loop import Program as Program
 from .deterministic_trains import DeterministicTrains as DeterministicTrains
 from .rounded_counts import RoundedCounts as RoundedCounts
 from .sign import Sign as Sign

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple, TypeAlias
 
 from torch import Tensor
 
 from ..core.component import Component
 from ..core.random import Stream
 from ..core.types import Factors, PulsePlan
+from .schemes import AbstractScheme
 
 
 class WriteAddress(NamedTuple):
@@ -23,14 +24,49 @@ class WriteAddress(NamedTuple):
     event: int
 
 
+Parallelism = Literal["cell", "row", "column", "array"]
+
+
+class Targets(NamedTuple):
+    """A closed-loop plan by weight: where the weights shall be, however many pulses it takes."""
+
+    weight: Tensor
+    """(inputs, outputs): the weights wanted, or, if `relative`, the changes from where the cells are read to be."""
+    previous: Tensor | None
+    """(inputs, outputs): cells whose target is the same as for these weights are left alone; None programmes all."""
+    relative: bool
+    scheme: AbstractScheme
+    parallel: Parallelism = "row"
+    """Cells that are written at the same time."""
+    heard: bool = False
+    """Whether somebody wants the last reads."""
+
+
+class Levels(NamedTuple):
+    """What an accumulator that knows the weights themselves wants."""
+
+    before: Tensor
+    """(inputs, outputs): weights that are programmed now."""
+    after: Tensor
+    """(inputs, outputs): weights that shall be."""
+    heard: bool
+    """Whether it wants to hear what the last reads saw."""
+
+
+Plan: TypeAlias = PulsePlan | Targets
+Wanted: TypeAlias = Factors | Tensor | Levels
+"""What an accumulator hands to a writer, see `AbstractWriter.accepts`."""
+
+
 class AbstractWriter(Component):
     """What the array's drivers do with a wanted change; it sees no weight and no conductance."""
 
-    accepts: ClassVar[Literal["factors", "dense"]] = "dense"
-    """"factors": outer-product factors, sample by sample; "dense": one number per weight (inputs, outputs)."""
+    accepts: ClassVar[Literal["factors", "dense", "targets"]] = "dense"
+    """"factors": outer-product factors, sample by sample; "dense": one number per weight (inputs, outputs); "targets":
+    `Levels`."""
 
     @abstractmethod
-    def plan(self, wanted: Factors | Tensor, at: WriteAddress) -> PulsePlan:
+    def plan(self, wanted: Wanted, at: WriteAddress) -> Plan:
         """The pulses for a wanted change, in weights, as `accepts` says."""
 
     def quantum(self, rate: float, weight_step: float) -> float:

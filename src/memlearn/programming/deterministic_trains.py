@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from ..core.component import quantity, setting
-from ..core.types import SIGN_BIT, Factors, PulsePlan, Trains
+from ..core.types import SIGN_BIT, Factors, Trains
 from ..ops import random
-from .base import AbstractWriter, WriteAddress
+from .base import AbstractWriter, Plan, Wanted, WriteAddress
 
 
 class DeterministicTrains(AbstractWriter):
@@ -32,7 +32,7 @@ class DeterministicTrains(AbstractWriter):
     levels: int = quantity(5, unit="1", ge=1, le=5, doc="levels of each side; the train has levels^2 slots, at most 31")
     rounding: Literal["nearest", "stochastic"] = setting("stochastic", doc="of values to levels")
 
-    def plan(self, wanted: Factors | Tensor, at: WriteAddress) -> PulsePlan:
+    def plan(self, wanted: Wanted, at: WriteAddress) -> Plan:
         """One train per line and sample."""
         assert isinstance(wanted, Factors)
         # In double: a side at rest beside a loud one must not make the ratio infinite, and zero times it no number.

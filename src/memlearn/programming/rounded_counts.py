@@ -7,9 +7,9 @@ from typing import ClassVar, Literal
 from torch import Tensor
 
 from ..core.component import quantity, setting
-from ..core.types import Counts, Factors, PulsePlan
+from ..core.types import Counts
 from ..ops import random
-from .base import AbstractWriter, WriteAddress
+from .base import AbstractWriter, Plan, Wanted, WriteAddress
 
 
 class RoundedCounts(AbstractWriter):
@@ -33,7 +33,7 @@ class RoundedCounts(AbstractWriter):
         """The gradient that asks for one pulse."""
         return weight_step / (self.learning_rate * rate)
 
-    def plan(self, wanted: Factors | Tensor, at: WriteAddress) -> PulsePlan:
+    def plan(self, wanted: Wanted, at: WriteAddress) -> Plan:
         """One number per weight."""
         assert isinstance(wanted, Tensor)
         shift: Tensor | float = 0.5

@@ -6,8 +6,8 @@ from typing import ClassVar, Literal
 
 from torch import Tensor
 
-from ..core.types import Counts, Factors, PulsePlan
-from .base import AbstractWriter, WriteAddress
+from ..core.types import Counts
+from .base import AbstractWriter, Plan, Wanted, WriteAddress
 
 
 class Sign(AbstractWriter):
@@ -16,7 +16,7 @@ class Sign(AbstractWriter):
     kind: Literal["sign"] = "sign"
     sources: ClassVar[tuple[str, ...]] = ("Zamanidoost et al., Proc. CNNA / IJCNN (2015), Manhattan rule",)
 
-    def plan(self, wanted: Factors | Tensor, at: WriteAddress) -> PulsePlan:
+    def plan(self, wanted: Wanted, at: WriteAddress) -> Plan:
         """sgn(wanted)."""
         assert isinstance(wanted, Tensor)
         return Counts(wanted.sign().int())

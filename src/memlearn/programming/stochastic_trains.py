@@ -6,12 +6,11 @@ from typing import ClassVar, Literal
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from ..core.component import quantity, setting
-from ..core.types import Factors, PulsePlan, Trains
+from ..core.types import Factors, Trains
 from ..ops import pulse_trains
-from .base import AbstractWriter, WriteAddress
+from .base import AbstractWriter, Plan, Wanted, WriteAddress
 
 
 class StochasticTrains(AbstractWriter):
@@ -32,7 +31,7 @@ class StochasticTrains(AbstractWriter):
     max_length: int = quantity(31, unit="1", ge=1, le=pulse_trains.MAX_SLOTS, doc="longest train, in slots")
     update_management: bool = setting(True, doc="choose length and gains per sample from the largest factors")
 
-    def plan(self, wanted: Factors | Tensor, at: WriteAddress) -> PulsePlan:
+    def plan(self, wanted: Wanted, at: WriteAddress) -> Plan:
         """One train per line and sample."""
         assert isinstance(wanted, Factors)
         rows, columns = (f.detach().cpu().contiguous().numpy() for f in wanted)

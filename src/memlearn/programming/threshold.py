@@ -8,8 +8,8 @@ from typing import ClassVar, Literal
 from torch import Tensor
 
 from ..core.component import quantity, setting
-from ..core.types import Counts, Factors, PulsePlan
-from .base import AbstractWriter, WriteAddress
+from ..core.types import Counts
+from .base import AbstractWriter, Plan, Wanted, WriteAddress
 
 
 class Threshold(AbstractWriter):
@@ -33,7 +33,7 @@ class Threshold(AbstractWriter):
         scaled = self.threshold / rate
         return math.ceil(scaled) if self.threshold == int(self.threshold) else scaled
 
-    def plan(self, wanted: Factors | Tensor, at: WriteAddress) -> PulsePlan:
+    def plan(self, wanted: Wanted, at: WriteAddress) -> Plan:
         """sgn(wanted) where it reaches the threshold."""
         assert isinstance(wanted, Tensor)
         largest = wanted.abs().amax().clamp_min(1e-30) if self.relative else None

@@ -3,6 +3,8 @@
 from ...core.component import choice, members
 from .base import AbstractAccumulator as AbstractAccumulator
 from .batch_counter import BatchCounter as BatchCounter
+from .digital_value import DigitalValue as DigitalValue
+from .float_twin import FloatTwin as FloatTwin
 from .per_sample import PerSample as PerSample
 from .persistent_counter import PersistentCounter as PersistentCounter
 

@@ -9,21 +9,39 @@ from torch import Tensor
 
 from ...core.component import Component
 from ...core.types import Counts, Factors
+from ...programming import Wanted
 
 
 class AbstractAccumulator(Component):
     """Takes outer-product factors, gives what the writer shall write; its memory is one tensor per layer, or none."""
 
-    gives: ClassVar[Literal["factors", "dense"]] = "dense"
+    gives: ClassVar[Literal["factors", "dense", "targets"]] = "dense"
     """What it hands to the writer; see `AbstractWriter.accepts`."""
 
-    def init(self, inputs: int, outputs: int) -> Tensor | None:
-        """The memory of a layer, (inputs, outputs), or None."""
+    def init(self, weight: Tensor, w_max: float) -> Tensor | None:
+        """The memory of a layer, or None.
+
+        Arguments:
+            weight: (inputs, outputs): what the layer starts with; most accumulators need no more than its shape.
+            w_max: the largest weight that its cells can hold.
+        """
+        return None
+
+    def twin(self, memory: Tensor | None) -> Tensor | None:
+        """A view of the weights (inputs, outputs) through which the error goes back in digital, where there are any."""
+        return None
+
+    def programmed(self, memory: Tensor | None) -> Tensor | None:
+        """The weights (inputs, outputs) that the cells should now hold, where this is known."""
         return None
 
     @abstractmethod
-    def add(self, memory: Tensor | None, factors: Factors) -> Factors | Tensor:
+    def add(self, memory: Tensor | None, factors: Factors) -> Wanted:
         """What to write after these factors; `memory` is changed in place."""
+
+    def reached(self, memory: Tensor | None, weight: Tensor) -> None:
+        """Hear what a closed loop read last: weights (inputs, outputs), as wanted where nothing was programmed."""
+        return None
 
     def settle(self, memory: Tensor | None, plan: Counts, quantum: float) -> None:
         """Take what has been fired out of the memory: `quantum` per pulse."""

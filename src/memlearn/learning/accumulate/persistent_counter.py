@@ -31,9 +31,9 @@ class PersistentCounter(AbstractAccumulator):
         """Largest count."""
         return 2 ** (self.bits - 1) - 1
 
-    def init(self, inputs: int, outputs: int) -> Tensor | None:
+    def init(self, weight: Tensor, w_max: float) -> Tensor | None:
         """All zero."""
-        return torch.zeros(inputs, outputs)
+        return torch.zeros(weight.shape)
 
     def add(self, memory: Tensor | None, factors: Factors) -> Factors | Tensor:
         """The counters after this batch."""

@@ -19,6 +19,9 @@ class AbstractCredit(Component):
     ternary: ClassVar[bool] = False
     """Whether every signal is -1, 0 or 1."""
 
+    through_twin: ClassVar[bool] = False
+    """Whether the error goes back through the accumulator's twin instead of the arrays."""
+
     @abstractmethod
     def signal(self, wanted: Tensor) -> Tensor:
         """What the bit lines carry, from minus the derivative of the loss, (samples, outputs)."""

@@ -1,0 +1,76 @@
+"""A floating-point twin of the weights: it learns, and only its quantised steps reach the cells."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from ...core.component import quantity, setting
+from ...core.types import Factors
+from ...programming import Levels, Wanted
+from .base import AbstractAccumulator
+
+
+class FloatTwin(AbstractAccumulator):
+    """W += learning_rate x gradient; the cells are programmed where round(W / step) has changed.
+
+    A weight has the levels -(levels - 1) .. levels - 1, a step is w_max / (levels - 1): a pair of devices of `levels`
+    levels each. What rounding leaves over stays in the twin; without it (`residual` false) training stops. With
+    `feedback`, the error of a programmed cell, as its last read shows it, goes into the twin too, so that later updates
+    make it good.
+    """
+
+    gives: ClassVar[Literal["factors", "dense", "targets"]] = "targets"
+    kind: Literal["float_twin"] = "float_twin"
+    sources: ClassVar[tuple[str, ...]] = ("Tan et al. (2024), Siamese learning: float twin, sparse updates",)
+
+    levels: int = quantity(16, unit="1", ge=2, le=4096, doc="levels of one device")
+    learning_rate: float = quantity(0.1, unit="1", gt=0, doc="change of the twin / gradient of the batch's mean loss")
+    residual: bool = setting(True, doc="keep what rounding leaves over")
+    feedback: float = quantity(0.0, unit="1", ge=0, le=1, doc="part of a programming error that goes into the twin")
+    gradient: Literal["levels", "float"] = setting("levels", doc="weights that the error is sent back through")
+
+    def init(self, weight: Tensor, w_max: float) -> Tensor | None:
+        """(3, inputs, outputs): the twin, the weights that are programmed, and w_max in every element."""
+        twin = weight.detach().float().clamp(-w_max, w_max)
+        memory = torch.stack([twin, torch.zeros_like(twin), torch.full_like(twin, w_max)])
+        memory[1] = self._quantised(memory)
+        return memory
+
+    def twin(self, memory: Tensor | None) -> Tensor | None:
+        """The programmed levels, or the twin itself."""
+        assert memory is not None
+        return memory[1 if self.gradient == "levels" else 0]
+
+    def programmed(self, memory: Tensor | None) -> Tensor | None:
+        """The levels."""
+        assert memory is not None
+        return memory[1]
+
+    def add(self, memory: Tensor | None, factors: Factors) -> Wanted:
+        """The levels before, and after this batch."""
+        assert memory is not None
+        twin, w_max = memory[0], memory[2]
+        twin.addmm_(factors.rows.T.float(), factors.columns.float(), alpha=self.learning_rate)
+        torch.minimum(torch.maximum(twin, -w_max, out=twin), w_max, out=twin)
+        before, after = memory[1].clone(), self._quantised(memory)
+        memory[1] = after
+        if not self.residual:
+            twin.copy_(after)
+        return Levels(before, after, self.feedback > 0)
+
+    def reached(self, memory: Tensor | None, weight: Tensor) -> None:
+        """Put part of the programming error into the twin."""
+        assert memory is not None
+        memory[0].sub_(weight.to(memory) - memory[1], alpha=self.feedback)
+
+    def bits_per_weight(self, batch: int, ternary: bool) -> int:
+        """The twin; the programmed level follows from it."""
+        return 32
+
+    def _quantised(self, memory: Tensor) -> Tensor:
+        """The twin on the grid of levels."""
+        step = memory[2] / (self.levels - 1)
+        return (memory[0] / step).round() * step

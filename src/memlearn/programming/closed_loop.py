@@ -1,0 +1,45 @@
+"""Writers that programme cells to targets instead of sending pulses blindly."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from torch import Tensor
+
+from ..core.component import quantity, setting
+from .base import AbstractWriter, Levels, Parallelism, Targets, Wanted, WriteAddress
+from .schemes import AnyScheme, WriteVerify
+
+
+class ClosedLoop(AbstractWriter):
+    """Every weight with a wanted change is read, and programmed to what was read plus that change."""
+
+    kind: Literal["closed_loop"] = "closed_loop"
+    sources: ClassVar[tuple[str, ...]] = (
+        "Wang, Li and Wang, Neuromorph. Comput. Eng. 4:032002 (2024), read-write and read-write-verify",
+    )
+
+    learning_rate: float = quantity(0.1, unit="1", gt=0, doc="wanted weight change / what the accumulator gives")
+    scheme: AnyScheme = setting(WriteVerify(), doc="how a cell reaches its target")
+    parallel: Parallelism = setting("row", doc="cells written at the same time")
+
+    def plan(self, wanted: Wanted, at: WriteAddress) -> Targets:
+        """A change of learning_rate x wanted for every weight that has one."""
+        assert isinstance(wanted, Tensor)
+        return Targets(self.learning_rate * at.rate * wanted, None, True, self.scheme, self.parallel)
+
+
+class Program(AbstractWriter):
+    """The weights that the accumulator gives are programmed where they differ from those before."""
+
+    accepts: ClassVar[Literal["factors", "dense", "targets"]] = "targets"
+    kind: Literal["program"] = "program"
+    sources: ClassVar[tuple[str, ...]] = ("Tan et al. (2024), Siamese learning: sparse closed-loop updates",)
+
+    scheme: AnyScheme = setting(WriteVerify(), doc="how a cell reaches its target")
+    parallel: Parallelism = setting("row", doc="cells written at the same time")
+
+    def plan(self, wanted: Wanted, at: WriteAddress) -> Targets:
+        """From weights (inputs, outputs) before and after, and whether the accumulator hears of the last reads."""
+        assert isinstance(wanted, Levels)
+        return Targets(wanted.after, wanted.before, False, self.scheme, self.parallel, wanted.heard)

@@ -1,0 +1,57 @@
+"""The contract of schemes: how a cell is brought to a conductance that somebody has chosen."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import NamedTuple
+
+from torch import Tensor
+
+from ...core.component import Component
+from ...core.random import Stream
+from ...devices import AbstractDevice, Backend, DeviceState
+
+
+class Order(NamedTuple):
+    """What is to be programmed, and with whose random numbers."""
+
+    targets: Tensor
+    """S, (shape of the cells)."""
+    chosen: Tensor
+    """Which cells, bool, (shape of the cells); the others are left alone."""
+    stream: Stream
+    event: int
+    """First of `AbstractScheme.events` consecutive event numbers."""
+
+
+class Programmed(NamedTuple):
+    """What programming did, cell by cell; all (shape of the cells)."""
+
+    pulses: Tensor
+    """Pulses sent, int32."""
+    reads: Tensor
+    """Reads of the single cell, int32."""
+    seen: Tensor
+    """S: the last read; the conductance itself where there was none."""
+    failed: Tensor
+    """Cells that were given up, bool."""
+
+
+class AbstractScheme(Component):
+    """Programs chosen cells to targets; sees what hardware sees: noisy reads, and the device's nominal curve."""
+
+    @property
+    @abstractmethod
+    def events(self) -> int:
+        """Event numbers that one call takes."""
+
+    @abstractmethod
+    def program(self, device: AbstractDevice, state: DeviceState, order: Order, backend: Backend) -> Programmed:
+        """Bring the chosen cells to their targets; the state is changed in place.
+
+        Arguments:
+            device: law of the cells.
+            state: the cells.
+            order: which cells, to what.
+            backend: "cpu" for a compiled kernel where one fits, "reference" for the stages; both do the same.
+        """
