@@ -226,13 +226,25 @@ def _rows(part: Component, prefix: str) -> Any:
 
 def _moments(law: AbstractDevice, cell: DeviceState, g: np.ndarray, up: bool) -> tuple[np.ndarray, np.ndarray]:
     """Mean step, >= 0, bounds aside, and its standard deviation in laws that are random; S, shape of g."""
-    p = [np.full(g.shape, float(column)) for column in cell.parameters.reshape(-1, cell.parameters.shape[-1])[0]]
+    return _evaluated(law, _columns(cell), g, up)
+
+
+def _columns(cell: DeviceState) -> list[np.ndarray]:
+    """What the step of a law reads of a single cell; each broadcasts against states."""
+    return [np.array([float(column)]) for column in cell.parameters.reshape(-1, cell.parameters.shape[-1])[0]]
+
+
+def _evaluated(law: AbstractDevice, p: list[np.ndarray], g: np.ndarray, up: bool) -> tuple[np.ndarray, np.ndarray]:
+    """As `_moments`, from columns."""
     table = law.noise.table
     more = () if table is None else (table.astype(np.float64),)
-    drawn = [(np.full(g.shape, (k + 0.5) / _LEVELS),) for k in range(_LEVELS)] if law.kernels.drawn else [()]
     with np.errstate(all="ignore"):
-        found = [np.broadcast_to(law.kernels.step(g, p, up, *more, *lot), g.shape) for lot in drawn]
-    return np.mean(found, axis=0), np.std(found, axis=0)
+        if not law.kernels.drawn:
+            found = np.broadcast_to(law.kernels.step(g, p, up, *more), g.shape)
+            return found, np.zeros(g.shape)
+        levels = ((k + 0.5) / _LEVELS for k in range(_LEVELS))
+        lot = [np.broadcast_to(law.kernels.step(g, p, up, *more, np.full(g.shape, u)), g.shape) for u in levels]
+    return np.mean(lot, axis=0), np.std(lot, axis=0)
 
 
 def _noise(device: AbstractDevice, step: np.ndarray, g: np.ndarray, low: float, *, up: bool) -> np.ndarray:
@@ -243,29 +255,19 @@ def _noise(device: AbstractDevice, step: np.ndarray, g: np.ndarray, low: float, 
 
 
 def _pulses(law: AbstractDevice, up: bool) -> int | None:
-    """Pulses of a nominal cell over most of the range, by doubling and then by halves."""
-    first = law.init((1, 1, 1, 1), Stream.root(0)).parameters
-    low, high = float(first[..., 0]), float(first[..., 1])
-    start, sign = (low, 1) if up else (high, -1)
-    goal = _NEAR * (high - low)
-
-    def reaches(n: int) -> bool:
-        # In single precision, as arrays are: its kernel is the one that is compiled already.
-        state = law.init((1, 1, 1, 1), Stream.root(0))
-        state.conductance.fill_(start)
-        state, _ = law.pulse(state, Counts(torch.full((1, 1, 1, 1), sign * n, dtype=torch.int32)), Stream.root(0), 0)
-        return abs(float(state.conductance) - start) >= goal
-
-    most = 1
-    while not reaches(most):
-        most *= 2
-        if most > _MOST_PULSES:
+    """Pulses of a nominal cell, each its mean step, over most of the range."""
+    cell = law.init((1, 1, 1, 1), Stream.root(0), torch.float64)
+    low, high = float(cell.parameters[..., 0]), float(cell.parameters[..., 1])
+    g, sign, goal = np.array([low if up else high]), 1 if up else -1, _NEAR * (high - low)
+    start, p = g.copy(), _columns(cell)
+    for n in range(1, _MOST_PULSES + 1):
+        step = _evaluated(law, p, g, up)[0]
+        g = np.clip(g + sign * step, low, high)
+        if abs(float(g[0] - start[0])) >= goal:
+            return n
+        if not step[0]:
             return None
-    least = most // 2
-    while most - least > 1:
-        half = (least + most) // 2
-        least, most = (least, half) if reaches(half) else (half, most)
-    return most
+    return None
 
 
 def _seen(device: AbstractDevice, state: DeviceState) -> np.ndarray:
