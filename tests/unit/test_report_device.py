@@ -202,7 +202,10 @@ class TestCommand:
 
     def test_reads_a_file(self, tmp_path: Path, capsys):
         file = tmp_path / "mine.toml"
-        file.write_text('title = "My <own>"\n[device]\nkind = "soft_bounds"\nstates = 12.5\n')
+        text = 'title = "My <own>"\n[device]\nkind = "soft_bounds"\nstates = 12.5\n[record]\nx = [nan, 1.0]\n'
+        file.write_text(text)
+        assert main(["show", "device", str(file), "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["record"] == {"x": [None, 1.0]}
         assert main(["show", "device", str(file), "--html", str(tmp_path / "p.html")]) == 0
         assert "mine: My <own>" in capsys.readouterr().out and "My &lt;own&gt;" in (tmp_path / "p.html").read_text()
 

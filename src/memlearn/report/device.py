@@ -149,8 +149,8 @@ class DeviceSheet:
             "derived": self.derived._asdict(),
             "sources": list(preset.sources),
             "deviations": list(preset.deviations),
-            "record": preset.record,
-            "residuals": preset.residuals,
+            "record": _finite(preset.record),
+            "residuals": _finite(preset.residuals),
             "seed": self.seed,
             "panels": curves,
         }
@@ -276,6 +276,15 @@ def _plain(value: Any) -> str:
     if isinstance(value, list | tuple) and len(value) > 12:
         return f"{json.dumps(list(value[:6]))[:-1]}, ...] ({len(value)} values)"
     return json.dumps(value) if isinstance(value, list | tuple | dict) else str(value)
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no NaN, TOML has."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _list(values: Any) -> list[float | None]:
