@@ -37,7 +37,7 @@ EXPORTS: dict[str, tuple[str, ...]] = {
         "resume",
         "run",
     ),
-    "memlearn.arrays.mapping": ("AbstractMapping", "AnyMapping", "MEMBERS"),
+    "memlearn.arrays.mapping": ("AbstractMapping", "Access", "AnyMapping", "MEMBERS"),
     "memlearn.arrays.wires": ("AbstractWires", "MEMBERS"),
     "memlearn.datasets": (
         "AbstractDataset",
