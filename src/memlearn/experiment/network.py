@@ -14,7 +14,7 @@ from ..core.errors import InputError
 from ..core.random import Stream
 from ..datasets import Data, Split
 from ..learning.loop import Loss
-from ..nn import ArrayLayer, Linear, Neuron, SigmoidCrossEntropyLoss, SquaredErrorLoss, TernaryMarginLoss
+from ..nn import Linear, Neuron, SigmoidCrossEntropyLoss, SquaredErrorLoss, TernaryMarginLoss
 from .config import Experiment, Network
 
 _ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "sigmoid": nn.Sigmoid, "tanh": nn.Tanh}
@@ -100,11 +100,6 @@ def build_loss(network: Network) -> nn.Module:
 def float_loss() -> Loss:
     """The yardstick's loss."""
     return nn.CrossEntropyLoss()
-
-
-def layers_of(model: nn.Module) -> dict[str, ArrayLayer]:
-    """The in-memory layers by name; none in a plain torch model."""
-    return {name: module for name, module in model.named_modules() if isinstance(module, ArrayLayer)}
 
 
 def accuracy(model: nn.Module, split: Split, batch: int) -> float | None:

@@ -13,6 +13,7 @@ from ..core.component import Component, kind_of
 from ..core.ledger import Event
 from ..learning import FloatReference, Rule
 from ..learning.fused import fuse
+from ..nn import tiles
 from . import network
 from .config import Experiment
 from .session import Session, pulsed_share
@@ -65,8 +66,8 @@ def write_arrays(session: Session, folder: Path) -> None:
         DataError: the disk is full, or the folder cannot be written.
     """
     tensors: dict[str, torch.Tensor] = {}
-    for name, layer in network.layers_of(session.main.model).items():
-        tile, unused = layer.tile, ~layer.tile.used()
+    for name, tile in tiles(session.main.model).items():
+        unused = ~tile.used()
         tensors[f"conductance_initial/{name}"] = session.initial[name].float().masked_fill(unused, torch.nan)
         tensors[f"conductance/{name}"] = tile.conductance.float().masked_fill(unused, torch.nan)
         tensors[f"pulses/{name}"] = tile.counters[..., 0].to(torch.int32)
@@ -78,10 +79,9 @@ def write_arrays(session: Session, folder: Path) -> None:
 
 
 def _layers(session: Session) -> list[dict[str, Any]]:
-    """Size and wear, layer by layer."""
+    """Size and wear, array by array; a layer may have several."""
     found = []
-    for name, layer in network.layers_of(session.main.model).items():
-        tile = layer.tile
+    for name, tile in tiles(session.main.model).items():
         pulses = tile.counters[..., 0][tile.used()]
         # Sorted, because torch.quantile refuses more than 2^24 values; the smallest count that 99 % do not exceed.
         p99 = pulses.sort().values[-(-99 * len(pulses) // 100) - 1]

@@ -19,7 +19,7 @@ from ..datasets import Data
 from ..learning import FloatReference, Rule
 from ..learning.loop import Loss, Pace, Totals, train_images
 from ..learning.plain import PlainSGD
-from ..nn import TernaryMarginLoss, attach_ledger
+from ..nn import TernaryMarginLoss, attach_ledger, tiles
 from . import network
 from .checkpoint import Checkpoint, prefixed
 from .config import Experiment
@@ -93,7 +93,7 @@ class Session:
     @property
     def cells(self) -> int:
         """Of all layers."""
-        return sum(layer.tile.cells for layer in network.layers_of(self.main.model).values())
+        return sum(tile.cells for tile in tiles(self.main.model).values())
 
     @property
     def batch(self) -> int:
@@ -219,7 +219,7 @@ def begin(experiment: Experiment, data_directory: Path | None) -> Session:
         main = Trainee(model, rule, loss, pace=pace)
         if yardstick is not None:
             twin = _float_trainee(experiment, data, yardstick)
-    initial = {name: layer.tile.conductance.clone() for name, layer in network.layers_of(main.model).items()}
+    initial = {name: tile.conductance.clone() for name, tile in tiles(main.model).items()}
     return Session(experiment, data, data_directory, main, twin, initial)
 
 
