@@ -29,7 +29,7 @@ SHAPES = {
     "constant_step": (0.0, 0.0),
     "soft_bounds": (1.0, 1.0),
     "linear_step": (0.4, 0.7),
-    "power_step": (math.log(2.0), math.log(1.5)),
+    "power_step": (math.log(1.5), math.log(0.7)),
     "exponential_step": (-0.9, -2.0, 0.3, 1.0),
 }
 SHAPE_SPREAD = 0.08

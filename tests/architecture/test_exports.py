@@ -75,6 +75,7 @@ EXPORTS: dict[str, tuple[str, ...]] = {
         "ReadNoise",
         "StuckCells",
     ),
+    "memlearn.devices.fitting": ("CHOICES", "DeviceFit", "Reading", "Traces", "UNITS", "fit", "read_traces"),
     "memlearn.learning": (
         "AbstractRule",
         "AnyRule",

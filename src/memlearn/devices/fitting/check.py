@@ -78,7 +78,10 @@ def two_sample(
         if not state.shape[1]:
             continue
         count = int(np.clip(state.shape[1] // _FULL, 1, _BINS))
-        edges = np.quantile(state, np.linspace(0, 1, count + 1))
+        edges = np.unique(np.quantile(state, np.linspace(0, 1, count + 1)))
+        if len(edges) < 2:
+            edges = np.array([edges[0], edges[0] + 1.0])
+        count = len(edges) - 1
         place = np.clip(np.searchsorted(edges, state, side="right") - 1, 0, count - 1)
         for k in range(count):
             distance = _distances(step, place == k)
@@ -100,6 +103,8 @@ def _distances(step: np.ndarray, inside: np.ndarray) -> np.ndarray:
     rank = 0.5 * (first + last) / max(values.size, 1)
     by_set = np.argsort(owner, kind="stable")
     sizes = np.bincount(owner, minlength=sets)
+    if not values.size:
+        return np.ones(sets)
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
     position = np.arange(values.size) - starts[owner[by_set]]
     n = np.maximum(sizes[owner[by_set]], 1)

@@ -9,6 +9,8 @@ import numpy as np
 from .packed import Packed
 
 BINS, LEVELS = 10, 21
+_NARROW = 1e-3
+"""Narrowest bin, in ranges."""
 _FULL = 40
 """Pulses that a bin should hold; fewer make fewer bins."""
 
@@ -37,14 +39,25 @@ def table_of(packed: Packed, *, bins: int = BINS, levels: int = LEVELS) -> Table
     if fewest < 2 * _FULL:
         return None
     bins = int(np.clip(fewest // _FULL, 2, bins))
-    edges = np.linspace(0, 1, bins + 1)
     probabilities = np.linspace(0, 1, levels)
     relative = (before - lower) / (upper - lower)
+    edges = _edges(relative, bins)
+    bins = len(edges) - 1
     rows = [
         np.array([_quantiles(relative[way], change[way] * sign, edges[k : k + 2], probabilities) for k in range(bins)])
         for way, sign in ((up, 1), (~up, -1))
     ]
     return Table(lower, upper, edges, probabilities, rows[0], rows[1], packed.rounding)
+
+
+def _edges(relative: np.ndarray, bins: int) -> np.ndarray:
+    """Bins that hold equally many states, none too narrow: two clusters of states get bins of their own."""
+    edges = np.quantile(relative, np.linspace(0, 1, bins + 1))
+    kept = [0.0]
+    for edge in edges[1:-1]:
+        if edge - kept[-1] > _NARROW and 1 - edge > _NARROW:
+            kept.append(float(edge))
+    return np.array([*kept, 1.0] if len(kept) > 1 else [0.0, 0.5, 1.0])
 
 
 def _single(packed: Packed) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -267,15 +267,15 @@ def _simulate(code, theta, setup, start, up, pulses, normals):  # noqa: ANN001, 
 
 
 @jit
-def _walk(lower, upper, probabilities, rows, start, up, pulses, uniforms):  # noqa: ANN001, ANN202
-    """States of one cell of a jump table, (2, bins, levels) down and up; `uniforms` has one number per pulse."""
-    bins, levels = rows.shape[1], probabilities.size
+def _walk(lower, upper, middles, rows, start, up, pulses, uniforms):  # noqa: ANN001, ANN202
+    """States of one cell of a jump table, `rows` (2, bins, levels) down and up; `uniforms` has one number per pulse."""
+    bins, levels = rows.shape[1], rows.shape[2]
     x, y, used = min(max(start, lower), upper), np.empty(up.size), 0
     for t in range(up.size):
         for _ in range(pulses[t] if t else 0):
-            place = min(max((x - lower) / (upper - lower) * bins - 0.5, 0.0), bins - 1.0)
-            k = int(min(place, bins - 1.5)) if bins > 1 else 0
-            part = place - k
+            relative = (x - lower) / (upper - lower)
+            k = min(max(np.searchsorted(middles, relative, side="right") - 1, 0), bins - 2)
+            part = min(max((relative - middles[k]) / (middles[k + 1] - middles[k]), 0.0), 1.0)
             level = uniforms[used] * (levels - 1)
             j = int(min(level, levels - 1.5))
             rest, side = level - j, 1 if up[t] else 0

@@ -47,10 +47,10 @@ def _moved(start: float, old: np.ndarray, new: np.ndarray) -> float:
 def simulated_jumps(table: Table, packed: Packed, generator: np.random.Generator) -> np.ndarray:
     """The same from a jump table."""
     out, rows = np.empty(packed.y.size), np.stack([table.down, table.up])
+    middles = 0.5 * (table.edges[:-1] + table.edges[1:])
     for a, b in zip(packed.starts[:-1], packed.starts[1:], strict=True):
         uniforms = generator.random(int(packed.pulses[a:b].sum()))
         out[a:b] = kernels.walk(
-            table.lower, table.upper, table.probabilities, rows, packed.y[a], packed.up[a:b], packed.pulses[a:b],
-            uniforms,
+            table.lower, table.upper, middles, rows, packed.y[a], packed.up[a:b], packed.pulses[a:b], uniforms
         )  # fmt: skip
     return out
