@@ -91,9 +91,10 @@ class DeviceSheet:
         return "\n".join(parts)
 
     def figures_text(self) -> str:
-        """Derived figures and the mean curves."""
+        """Derived figures, and the way of a nominal cell up and down."""
         rows = [f"  {name}: {value}  ({meaning})" for name, value, meaning in self._derived_rows()]
-        return "\n".join(["Derived:", *rows, "", chart.as_dots(self.panels[0])])
+        way = _spread(portrait.walk(self.device))._replace(title="A nominal cell, up and down")
+        return "\n".join(["Derived:", *rows, "", chart.as_dots(way)])
 
     def html(self) -> str:
         """The sheet as one page that loads nothing."""

@@ -180,6 +180,24 @@ def course(device: AbstractDevice, seed: int, *, side: int = _SIDE) -> Course:
     return Course(np.array(pulses), turn, np.stack(seen))
 
 
+def walk(device: AbstractDevice) -> Course:
+    """A nominal cell, each pulse its mean step: from its lower bound up, and down again. Nothing is drawn at random."""
+    law = nominal(device)
+    cell = law.init((1, 1, 1, 1), Stream.root(0), torch.float64)
+    p = _columns(cell)
+    g, pulses, seen, turn = p[0].copy(), [0], [float(p[0][0])], 0
+    for up in (True, False):
+        total = _pulses(law, up) or _MOST_PULSES
+        for n in range(1, total + 1):
+            step = _evaluated(law, p, g, up)[0]
+            g = np.clip(g + (step if up else -step), p[0], p[1])
+            if n == total or n % -(-total // _RECORDS) == 0:
+                pulses.append((turn and pulses[turn]) + n)
+                seen.append(float(g[0]))
+        turn = turn or len(pulses) - 1
+    return Course(np.array(pulses), turn, np.array(seen)[:, None])
+
+
 def steps(device: AbstractDevice, seed: int, *, up: bool) -> Steps:
     """Steps of a polarity against the state: the nominal cell's, and those of single cells at random states.
 
