@@ -24,6 +24,7 @@ from .core.errors import InputError, MemlearnError, nearest
 from .core.version import VERSION
 from .experiment import Interrupted, Tick, Watcher, parse_override, read_experiment, resume, run, schema, sweep
 from .experiment.bench import BATCHES, bench_train
+from .experiment.bench_pulses import LAWS, bench_pulses
 from .experiment.files import read_table
 from .learning import accumulate, credit
 from .report import DeviceSheet, find_device, formats, summary_table, write_report
@@ -203,6 +204,8 @@ def show(
 
 
 app.add_typer(device_app, name="device")
+
+
 def _show_component(name: str, cls: type[Component]) -> None:
     print(f"{name}: {inspect.getdoc(cls)}\n")
     for row in _settings_of(cls):
@@ -252,6 +255,39 @@ def bench_train_command(
             print(json.dumps(record), flush=True)
         else:
             Console().print(_bench_table(record))
+
+
+@bench_app.command("pulse-update")
+def bench_pulses_command(
+    law: Annotated[
+        list[str] | None, typer.Option(help="Kind of a device law; may be given several times.", show_default=False)
+    ] = None,
+    size: Annotated[int, typer.Option(help="Word lines and bit lines of the array.")] = 384,
+    seconds: Annotated[float, typer.Option(help="Time spent on each number, s.")] = 0.3,
+    as_json: AsJson = False,
+) -> None:
+    """Time the pulses of device laws: counts and trains, with and without noise, by density; beside the limits."""
+    table = Table(
+        title="Pulses on one core (per core of two), per cell visited, bytes a pulse", title_justify="left", box=None
+    )
+    for heading in ("law", "noise", "plan", "density", "ns/pulse", "", "ns/cell", "x limit", "bytes"):
+        table.add_column(heading, justify="left" if heading in ("law", "noise", "plan") else "right")
+    record: dict[str, Any] = {}
+    for record in bench_pulses(tuple(law or LAWS), size=size, seconds=seconds):
+        if as_json:
+            print(json.dumps(record), flush=True)
+        table.add_row(
+            *(record["law"], "on" if record["noise"] else "off", record["plan"], f"{record['density']:.1%}"),
+            *(f"{record['ns_per_pulse']:.1f}", f"({record['ns_per_pulse_per_core_of_two']:.1f})"),
+            *(f"{record['ns_per_cell']:.2f}", f"{record['times_the_limit']:.1f}", f"{record['bytes_per_pulse']:.0f}"),
+        )
+    if not as_json:
+        table.caption = (
+            f"The limit is the longer of the bytes touched at {record['gbyte_per_s']:g} GB/s, a copy as large as the "
+            f"cells, and the normal numbers drawn at {record['ns_per_normal']:g} ns each; both measured in this run."
+        )
+        table.caption_justify = "left"
+        Console().print(table)
 
 
 @app.command("schema")

@@ -9,6 +9,7 @@ from scipy import stats
 
 from memlearn.core.random import Stream
 from memlearn.ops import random
+from memlearn.ops.pulse_update.draws import normals_of_list, normals_of_run
 from memlearn.ops.random import cpu, reference
 
 u32 = np.uint32
@@ -98,7 +99,7 @@ def test_extreme_words_give_finite_normals():
     radius = reference.radius(extremes)
     assert np.isfinite(radius).all() and radius.min() == 0 and radius.max() == pytest.approx(6.66, abs=0.005)
     cosine, sine = reference.turn(extremes)
-    assert np.allclose(cosine**2 + sine**2, 1, atol=3e-7)
+    assert np.allclose(cosine**2 + sine**2, 1, atol=3e-6)
     assert 0 <= reference.uniform(extremes).min() and reference.uniform(extremes).max() == 1 - 2**-24
 
 
@@ -106,17 +107,88 @@ def test_polynomials_follow_the_functions_they_stand_for():
     spread = np.arange(0, 2**32, 65_521, dtype=np.uint64).astype(u32)
     exact = np.sqrt(-2 * np.log(((spread >> 1).astype(np.float64) + 0.5) / 2**31))
     assert np.abs(reference.radius(spread) - exact)[exact > 0.05].max() < 5e-6
-    quarter = (spread >> 30).astype(np.float64) + (spread & 0x3FFFFFFF).astype(np.float64) / 2**30 - 0.5
+    angle = np.pi / 4 + np.pi / 2 * spread.view(np.int32).astype(np.float64) / 2**32
     cosine, sine = reference.turn(spread)
-    assert np.abs(cosine - np.cos(np.pi / 2 * quarter)).max() < 3e-7
-    assert np.abs(sine - np.sin(np.pi / 2 * quarter)).max() < 3e-7
+    assert np.abs(cosine - np.where(spread & 1, -1, 1) * np.cos(angle)).max() < 1.2e-6
+    assert np.abs(sine - np.where(spread & 2, -1, 1) * np.sin(angle)).max() < 1.2e-6
+
+
+def pulse_normals(cells: int = 200_000, event: int = 0, sample: int = 0, ordinal: int = 0) -> np.ndarray:
+    """The normal numbers of pulse number `ordinal` of cells 0, 1, 2, ..."""
+    folded = reference.fold(*key(event=event, sample=sample), *words(ordinal))
+    return reference.normal(*folded, np.arange(cells, dtype=u32)).astype(np.float64)
 
 
 def test_a_cell_has_a_row_of_normals_of_its_own():
-    cells = np.arange(200_000, dtype=u32)
-    rows = np.stack([reference.normal(*key(), cells, np.full(len(cells), k, u32)) for k in range(4)])
-    assert np.abs(np.corrcoef(rows) - np.eye(4)).max() < 5 / np.sqrt(len(cells))
+    rows = np.stack([pulse_normals(ordinal=k) for k in range(4)])
+    assert np.abs(np.corrcoef(rows) - np.eye(4)).max() < 5 / np.sqrt(rows.shape[1])
+    assert np.abs(np.corrcoef(rows**2) - np.eye(4)).max() < 5 / np.sqrt(rows.shape[1])
     assert stats.kstest(rows.reshape(-1), "norm").pvalue > 1e-3
+
+
+class TestNoiseOfPulses:
+    """The light generator behind a pulse's noise: one key a pulse number, cells count up."""
+
+    @pytest.fixture(autouse=True, scope="class")
+    @classmethod
+    def drawn(cls) -> None:
+        """Four million cells, eight keys."""
+        cls.draws = np.stack([pulse_normals(MILLION // 2, event, ordinal=event & 3) for event in range(8)])
+
+    def test_moments_and_law(self):
+        z, n = self.draws.reshape(-1), self.draws.size
+        for power, moment, variance in ((1, 0, 1), (2, 1, 2), (3, 0, 15), (4, 3, 96), (6, 15, 10170)):
+            assert abs((z**power).mean() - moment) < 4 * np.sqrt(variance / n)
+        assert stats.kstest(z, "norm").pvalue > 1e-3
+        expected = n * 2 * stats.norm.sf(4)
+        assert abs((np.abs(z) > 4).sum() - expected) < 4 * np.sqrt(expected)
+
+    def test_cells_are_independent_at_any_distance(self):
+        limit = 5 / np.sqrt(self.draws.size)
+        for lag in (1, 2, 3, 4, 5, 7, 8, 15, 16, 31, 32, 64, 127, 128, 256, 257, 1024, 4096, 65_536):
+            for part in (self.draws, self.draws**2 - 1, np.sign(self.draws)):
+                assert abs((part[:, :-lag] * part[:, lag:]).mean() / part.var()) < limit
+
+    def test_neighbours_fill_the_cube(self):
+        # Three cells in a row as a point of 16 x 16 x 16 boxes of equal probability, from both ends of a block.
+        for first in (0, 1):
+            u = stats.norm.cdf(self.draws[:, first : first + 3 * (MILLION // 6) - 3].reshape(8, -1, 3))
+            box = (u * 16).astype(np.int64) @ np.array([256, 16, 1])
+            assert stats.chisquare(np.bincount(box.reshape(-1), minlength=4096)).pvalue > 1e-3
+
+    def test_keys_are_independent(self):
+        for part in (self.draws, self.draws**2, np.abs(self.draws) > 2):
+            assert np.abs(np.corrcoef(part) - np.eye(8)).max() < 5 / np.sqrt(self.draws.shape[1])
+
+    def test_every_bit_of_a_word_is_fair_and_changes_with_every_bit_of_address(self):
+        blocks = np.arange(1 << 16, dtype=u32)
+        for words_of in (0, 1):
+            word = reference.scramble(blocks, *key())[words_of]
+            ones = (word[:, None] >> np.arange(32, dtype=u32) & 1).mean(0)
+            assert np.abs(ones - 0.5).max() < 5 * 0.5 / 256
+            for bit in range(16):
+                flipped = word ^ reference.scramble(blocks ^ u32(1 << bit), *key())[words_of]
+                changed = (flipped[:, None] >> np.arange(10, 32, dtype=u32) & 1).mean(0)
+                assert np.abs(changed - 0.5).max() < 0.05, (words_of, bit)
+
+    def test_no_more_repeats_than_chance(self):
+        single = self.draws.astype(np.float32)
+        exact = np.random.default_rng(1).standard_normal(single.size).astype(np.float32)
+        assert len(np.unique(single)) == pytest.approx(len(np.unique(exact)), rel=0.01)
+        pairs = np.ascontiguousarray(single.reshape(-1)).view(np.int64)
+        assert len(np.unique(pairs)) == len(pairs)
+
+    def test_compiled_runs_and_lists_are_the_reference_bit_for_bit(self):
+        folded = reference.fold(*key(), *words(7))
+        true = reference.normal(*folded, np.arange(3000, dtype=u32))
+        k0, k1 = (u32(word[0]) for word in folded)
+        for first, last in ((0, 1), (1, 2), (0, 2), (5, 12), (4, 2999), (1, 3000)):
+            scratch = np.full(3003, np.nan, np.float32), np.zeros((2, 1501), u32), np.zeros(1501, np.float32)
+            run = normals_of_run(*scratch, first, last, k0, k1)[: last - first]
+            assert np.array_equal(bits(run), bits(true[first:last]))
+        cells, out = np.array([0, 2999, 7, 8, 1], u32), np.empty(5, np.float32)
+        normals_of_list(out, cells, k0, k1)
+        assert np.array_equal(bits(out), bits(true[cells]))
 
 
 def test_normal_moments(normals):
@@ -175,9 +247,8 @@ def test_streams_and_events_are_independent(function):
 
 
 def test_samples_are_independent():
-    cells = np.arange(200_000, dtype=u32)
-    rows = [reference.normal(*key(sample=sample), cells, np.zeros_like(cells)) for sample in range(4)]
-    assert np.abs(np.corrcoef(rows) - np.eye(4)).max() < 5 / np.sqrt(len(cells))
+    rows = [pulse_normals(sample=sample) for sample in range(4)]
+    assert np.abs(np.corrcoef(rows) - np.eye(4)).max() < 5 / np.sqrt(len(rows[0]))
 
 
 def test_sub_keys_differ():

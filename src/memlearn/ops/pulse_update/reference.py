@@ -7,8 +7,8 @@ Arrays, shared by every function of this folder (N cells in C order over (tile r
     counters      int32 (N, 2): pulses ever received, and 1 + the last event that pulsed the cell, 0 before any (modulo
                   2^31 - 1); or (0, 2): do not count
     noise         `Noise`: standard deviations of one pulse
-    key, event    address of the noise: pulse number k of a cell (its ordinal in a count, its slot in a train) takes
-                  normal number k of (stream key, event, sample, cell); see ops/random
+    key, event    address of the noise: pulse number k of a cell (its ordinal in a count, its slot in a train) takes the
+                  normal number of (stream key, event, sample, k, cell); see ops/random
 
 A law is a function `step(g, p, up)`: the mean change, positive, in S, of a cell at conductance g with parameters p[k].
 Write it in operators that NumPy arrays and Numba scalars share, branch only on `up`, and write a literal as
@@ -87,7 +87,7 @@ class _Pulses:
         size = np.where(up, self.step(self.g, p, True, *more), self.step(self.g, p, False, *more))
         relative, absolute, slope = (np.where(up, *pair) for pair in zip(*self.terms, strict=True))
         if relative.any() or absolute.any() or slope.any():
-            z = random.normal(*key, self.cells, np.full_like(self.cells, ordinal))
+            z = random.normal(*random.fold(*key, np.array([ordinal], np.uint32)), self.cells)
             size = size * (np.float32(1) + relative * z)
             if absolute.any() or slope.any():
                 size = size + (absolute + slope * (self.g - p[0])) * z

@@ -19,13 +19,17 @@ import numpy as np
 
 u32 = np.uint32
 
-# log2(m) = s (L0 + L1 s^2 + ...), s = (m - 1)/(m + 1), on 1 <= m < 2: Chebyshev fit, below 8e-8 absolute.
-_L0, _L1, _L2, _L3, _L4 = (np.float32(v) for v in (2.88539009, 0.96179163, 0.57743658, 0.403398, 0.40647438))
-# sin and cos of (pi/2) t on |t| <= 1/2: Chebyshev fits, below 5e-9 before rounding to float32.
-_S0, _S1, _S2, _S3 = (np.float32(v) for v in (1.57079632, -0.64596348, 0.07968022, -0.00460216))
-_C0, _C1, _C2, _C3, _C4 = (np.float32(v) for v in (1.0, -1.23370054, 0.253669204, -0.0208600704, 0.000903629885))
-_ONE, _HALF, _ZERO, _LOG_SCALE = np.float32(1.0), np.float32(0.5), np.float32(0.0), np.float32(2.0 * np.log(2.0))
-_OCTAVES, _UNIT30, _UNIT24 = np.float32(31.0), np.float32(2.0**-30), np.float32(2.0**-24)
+# -2 ln(1 + d) = -2 ln(2) d + d (1 - d) (P0 + P1 d + ...) on 0 <= d < 1: Chebyshev fit, below 2e-6 absolute. It vanishes
+# at both ends, so that octaves join, and -2 ln u is exact where u is near 1.
+_P0, _P1, _P2, _P3, _P4, _P5 = (
+    np.float32(v) for v in (-0.6136982, 0.385722717, -0.273039772, 0.183339843, -0.0900743491, 0.0214608669)
+)
+# sin and cos of (pi/2) t, over sqrt(2), on |t| <= 1/2: Chebyshev fits, below 1e-6 and 2e-8.
+_S0, _S1, _S2 = (np.float32(v) for v in (1.11071914, -0.45665075, 0.0551220931))
+_C0, _C1, _C2, _C3 = (np.float32(v) for v in (0.707106762, -0.872355522, 0.179321295, -0.0144308158))
+_ONE, _HALF = np.float32(1.0), np.float32(0.5)
+_OCTAVE, _TOP = np.float32(-2.0 * np.log(2.0) * 2.0**-23), np.int32(0x4F000000)
+_UNIT32, _UNIT24 = np.float32(2.0**-32), np.float32(2.0**-24)
 
 
 def mix(a: Any, b: Any, left: Any, right: Any) -> tuple[Any, Any]:
@@ -58,30 +62,51 @@ def threefry(c0: Any, c1: Any, k0: Any, k1: Any) -> tuple[Any, Any]:
     return u32(a + k2), u32(u32(b + k0) + u32(5))
 
 
-def radius(word: Any) -> Any:
-    """Box-Muller radius sqrt(-2 ln u), float32, u = (word/2 + 1/2) / 2^31; reaches 6.66."""
+def scramble(block: Any, k0: Any, k1: Any) -> tuple[Any, Any]:
+    """Two 32-bit words of a block under a key of its own; all uint32.
+
+    A fifth of Threefry's operations, and enough where only the block counts up and the key is Threefry's work: each
+    product carries low bits up, each shift high bits down, and both words of the key are stirred in between. Odd
+    constants and shifts of Weyl's sequence and of Wellons' "lowbias32" and "triple32" mixers
+    (github.com/skeeto/hash-prospector).
+    """
+    a = u32(u32(block * u32(0x9E3779B1)) ^ k0)
+    a = u32(u32(a ^ u32(a >> u32(16))) * u32(0x21F0AAAD))
+    a = u32(u32(u32(a ^ u32(a >> u32(15))) + k1) * u32(0x735A2D97))
+    a = u32(a ^ u32(a >> u32(15)))
+    b = u32(u32(a ^ k0) * u32(0xAC4C1B51))
+    b = u32(u32(b ^ u32(b >> u32(16))) * u32(0x31848BAB))
+    return a, u32(b ^ u32(b >> u32(14)))
+
+
+def square(word: Any) -> Any:
+    """Square of the Box-Muller radius, -2 ln u, float32, u = (word/2 + 1/2) / 2^31; reaches 44.4."""
     bits = np.float32(np.float32(np.int32(word >> u32(1))) + _HALF).view(np.int32)
-    exponent = (bits >> np.int32(23)) - np.int32(127)
-    m = np.int32((bits & np.int32(0x7FFFFF)) | np.int32(0x3F800000)).view(np.float32)
-    s = (m - _ONE) / (m + _ONE)
-    q = s * s
-    log2 = s * (_L0 + q * (_L1 + q * (_L2 + q * (_L3 + q * _L4))))
-    return np.sqrt(np.maximum(_LOG_SCALE * ((_OCTAVES - np.float32(exponent)) - log2), _ZERO))
+    d = np.int32((bits & np.int32(0x7FFFFF)) | np.int32(0x3F800000)).view(np.float32) - _ONE
+    octaves = np.float32(np.int32(bits - _TOP)) * _OCTAVE
+    e = d * d
+    return octaves + (d - e) * (((_P0 + d * _P1) + e * (_P2 + d * _P3)) + (e * e) * (_P4 + d * _P5))
+
+
+def radius(word: Any) -> Any:
+    """Box-Muller radius, float32; reaches 6.66."""
+    return np.sqrt(square(word))
 
 
 def turn(word: Any) -> tuple[Any, Any]:
-    """Cosine and sine of an angle uniform on the circle, float32; the top two bits are the quadrant.
+    """Cosine and sine of an angle uniform on the circle, float32.
 
-    The angle is (quadrant + t) quarter turns, -1/2 <= t < 1/2.
+    The angle lies (1/2 + t) quarter turns into the first quadrant, -1/2 <= t <= 1/2, t = the signed word / 2^32; the
+    word's lowest bit is the sign of the cosine, the next one that of the sine.
     """
-    t = np.float32(np.int32(word & u32(0x3FFFFFFF))) * _UNIT30 - _HALF
+    t = np.float32(u32(word).view(np.int32)) * _UNIT32
     q = t * t
-    sine = t * (_S0 + q * (_S1 + q * (_S2 + q * _S3)))
-    cosine = _C0 + q * (_C1 + q * (_C2 + q * (_C3 + q * _C4)))
-    swap = np.float32(np.int32((word >> u32(30)) & u32(1)))
-    sign = _ONE - np.float32(np.int32((word >> u32(30)) & u32(2)))
-    keep = _ONE - swap
-    return sign * (keep * cosine - swap * sine), sign * (keep * sine + swap * cosine)
+    e = q * q
+    sine = t * ((_S0 + q * _S1) + e * _S2)
+    cosine = (_C0 + q * _C1) + e * (_C2 + q * _C3)
+    x = u32(np.float32(cosine - sine).view(np.uint32) ^ u32(word << u32(31)))
+    y = u32(np.float32(cosine + sine).view(np.uint32) ^ u32(u32(word << u32(30)) & u32(0x80000000)))
+    return x.view(np.float32), y.view(np.float32)
 
 
 def uniform(word: Any) -> Any:
@@ -89,17 +114,16 @@ def uniform(word: Any) -> Any:
     return np.float32(np.int32(word >> u32(8))) * _UNIT24
 
 
-def normal(k0: Any, k1: Any, cell: Any, ordinal: Any) -> Any:
-    """The standard normal number `ordinal` of a cell (float32): two to a block, cosine first.
+def normal(k0: Any, k1: Any, cell: Any) -> Any:
+    """The standard normal number of a cell (float32) under the key of one pulse number; two cells share a block.
 
     Arguments:
-        k0, k1: the folded key, uint32.
-        cell: cell index, uint32.
-        ordinal: which of the cell's numbers, uint32.
+        k0, k1: a key from `fold`, uint32.
+        cell: cell index, uint32: an even one takes the cosine, an odd one the sine.
     """
-    a, b = threefry(cell, u32(ordinal >> u32(1)), k0, k1)
+    a, b = scramble(u32(cell >> u32(1)), k0, k1)
     cosine, sine = turn(b)
-    second = np.float32(np.int32(ordinal & u32(1)))
+    second = np.float32(np.int32(cell & u32(1)))
     return radius(a) * ((_ONE - second) * cosine + second * sine)
 
 
@@ -107,3 +131,8 @@ def subkey(k0: Any, k1: Any, event: int, sample: Any) -> tuple[Any, Any]:
     """The key of one event (a 63-bit count) and one sample of its batch, as two uint32."""
     k0, k1 = threefry(u32(event & 0xFFFFFFFF), u32(event >> 32), k0, k1)
     return threefry(u32(sample), u32(0), k0, k1)
+
+
+def fold(k0: Any, k1: Any, ordinal: Any) -> tuple[Any, Any]:
+    """The key of one pulse number under the key of its event and sample; all uint32."""
+    return threefry(u32(ordinal), u32(0), k0, k1)

@@ -1,0 +1,134 @@
+"""Pulse trains: a cell is pulsed where its row and its column fire in the same slot.
+
+Every line is entered into the lists of the slots in which it fires, so that a slot costs what fires in it: a visit per
+coincidence, and one per firing row. Coincidences are listed first, so that their noise is drawn in one go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numba.extending import register_jitable
+
+from ..fingerprint import shared
+from ..guard import tagged
+from ..random.cpu import fold, subkey
+from .counts import stamp
+from .draws import normals_of_list
+from .law import Law
+
+u32 = np.uint32
+SLOTS = 31
+# Coincidences gathered before their noise is drawn in one go.
+_BUFFER = 2048
+
+
+@register_jitable
+def _lowest(word: Any) -> Any:
+    """Number of the lowest bit set: the exponent of what is left when all others are cleared."""
+    return (np.float32(word & -word).view(np.int32) >> np.int32(23)) - np.int32(127)
+
+
+@shared
+def enter(lists: Any, sizes: Any, trains: Any, first: Any, last: Any, tile: tuple[Any, Any], stride: Any) -> None:
+    """Enter lines first .. last - 1 into the lists of the slots in which they fire, as place x 2 + sign.
+
+    The cell where a row and a column cross is the sum of their places.
+
+    Arguments:
+        lists: int64 (slots, lines), and `sizes` (slots) how much of each is used, both written.
+        trains: int64 (lines).
+        tile: lines of a tile, cells between equal lines of neighbouring tiles.
+        stride: cells between neighbouring lines.
+    """
+    sizes[:] = 0
+    lines, apart = tile
+    for start in range(first // lines * lines, last, lines):
+        base = start // lines * apart
+        for line in range(max(start, first), min(start + lines, last)):
+            train = trains[line]
+            slots = train & 0x7FFFFFFF
+            if slots == 0:
+                continue
+            entry = (base + (line - start) * stride) << 1 | (train >> 31 & 1)
+            while slots:
+                slot = _lowest(slots)
+                lists[slot, sizes[slot]] = entry
+                sizes[slot] += 1
+                slots &= slots - 1
+
+
+@shared
+def list_crossings(cells: Any, rises: Any, found: Any, row: Any, columns: Any, only_up: bool) -> Any:
+    """Write down the cells where a row crosses columns, behind `found` others; how many there are now."""
+    base, sign = row >> 1, row & 1
+    for n in range(columns.shape[0]):
+        up = (columns[n] & 1) == sign
+        cells[found] = u32(base + (columns[n] >> 1))
+        rises[found] = up
+        found += up or not only_up
+    return found
+
+
+def compile_trains(law: Law) -> Callable[..., Any]:
+    """The kernel of trains of a law, as a function that other kernels compile in.
+
+    trains(g, parameters, counters, shape, rows, columns, only_up, noise, k0, k1, event, first, last): (pulses, cells);
+    arguments as in `reference.trains`, the key as two words, on word lines first .. last - 1.
+    """
+    mean, loud, pulse, _, fingerprint = law
+
+    @register_jitable
+    @tagged(fingerprint)
+    def visit(g, parameters, counters, cells, rises, z, noise, key, slot, mark):  # noqa: ANN001, ANN202, PLR0913
+        """A pulse to each of the cells listed; how many had none before in this event."""
+        fresh, counting = 0, counters.shape[0] > 0
+        for k in range(cells.shape[0]):
+            cell, up = cells[k], rises[k]
+            x, p = g[cell], parameters[cell]
+            g[cell] = pulse(x, p, up, mean(x, p, up, noise, cell, key[0], key[1], slot), z[k], noise)
+            if counting:
+                counters[cell, 0] += 1
+                fresh += counters[cell, 1] != mark
+                counters[cell, 1] = mark
+        return fresh
+
+    @register_jitable
+    @tagged(fingerprint)
+    def trains(g, parameters, counters, shape, rows, columns, only_up, noise, k0, k1, event, first, last):  # noqa: ANN001, ANN202, PLR0913
+        height, width = shape[2], shape[3]
+        row_tile, column_tile = (height, shape[1] * height * width), (width, height * width)
+        noisy = loud(noise)
+        mark, lines = np.int32(stamp(event)), columns.shape[1]
+        firing, fires = np.empty((SLOTS, last - first), np.int64), np.empty(SLOTS, np.int64)
+        crossing, crosses = np.empty((SLOTS, lines), np.int64), np.empty(SLOTS, np.int64)
+        room = max(_BUFFER, lines)
+        cells, rises = np.empty(room + 1, np.uint32), np.empty(room + 1, np.bool_)
+        z = np.zeros(room, np.float32)
+        pulses, touched = 0, 0
+        for sample in range(rows.shape[0]):
+            key = subkey(k0, k1, event, u32(sample))
+            enter(crossing, crosses, columns[sample], 0, lines, column_tile, 1)
+            enter(firing, fires, rows[sample], first, last, row_tile, width)
+            for slot in range(SLOTS):
+                if crosses[slot] == 0 or fires[slot] == 0:
+                    continue
+                across = crossing[slot, : crosses[slot]]
+                n0, n1 = fold(key[0], key[1], u32(slot))
+                n = 0
+                while n < fires[slot]:
+                    # The crossings of as many firing rows as the buffer holds; no cell comes twice in a slot.
+                    found = 0
+                    while n < fires[slot] and found + across.shape[0] <= room:
+                        found = list_crossings(cells, rises, found, firing[slot, n], across, only_up)
+                        n += 1
+                    here = cells[:found]
+                    if noisy:
+                        normals_of_list(z, here, n0, n1)
+                    touched += visit(g, parameters, counters, here, rises, z, noise, key, slot, mark)
+                    pulses += found
+        return pulses, touched
+
+    return trains
