@@ -407,7 +407,9 @@ class TestNeuron:
 
 
 @pytest.mark.parametrize(
-    ("neuron", "function"), [(ReLU(), torch.relu), (Sigmoid(), torch.sigmoid), (Tanh(), torch.tanh)], ids=repr
+    ("neuron", "function"),
+    [(ReLU(), torch.relu), (Sigmoid(), torch.sigmoid), (Tanh(), torch.tanh)],
+    ids=["relu", "sigmoid", "tanh"],
 )
 def test_smooth_neurons_and_their_derivatives(neuron: AbstractNeuron, function):
     sums = numbers(50, 20, size=5.0).double().requires_grad_()
