@@ -3,6 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 ARGS ?=
+WORKERS ?= 2
 
 .PHONY: help demo test lint bench clean
 
@@ -26,7 +27,7 @@ demo: $(STAMP)
 	@for page in demo/*.html; do echo "Open $(CURDIR)/$$page"; done
 
 test: $(STAMP)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

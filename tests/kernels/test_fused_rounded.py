@@ -98,8 +98,24 @@ def check(loss: nn.Module, batch: int, n: int = IMAGES, **options: Any) -> None:
             assert torch.equal(new, old), name
 
 
+@pytest.mark.parametrize("batch", [1, 3, 8])
+def test_one_call_is_as_many_as_its_batches(batch):
+    inputs, labels = images(IMAGES, WIDTHS[0], WIDTHS[-1])
+    ends = []
+    for starts in ([0], range(0, IMAGES, batch)):
+        loss = deepcopy(LOSSES[1])
+        model, rule, ledger = begin(loss, rounding="stochastic")
+        trainer = fuse(model, rule, loss)
+        assert trainer is not None
+        for k in starts:
+            upto = IMAGES if len(starts) == 1 else k + batch
+            trainer.train(inputs[k:upto], labels[k:upto], batch)
+        ends.append((model.state_dict(), counts(ledger), rule.steps))
+    assert ends[0][1:] == ends[1][1:] and all(torch.equal(ends[0][0][name], ends[1][0][name]) for name in ends[0][0])
+
+
 class TestEqualsStages:
-    """Pulse for pulse."""
+    """Pulse for pulse, but for a pulse or two that rounding decides; see the kernel's docstring."""
 
     @pytest.mark.parametrize("rounding", ["nearest", "stochastic"])
     @pytest.mark.parametrize("mapping", MAPPINGS, ids=lambda mapping: mapping.kind)
