@@ -27,7 +27,7 @@ demo: $(STAMP)
 	@for page in demo/*.html; do echo "Open $(CURDIR)/$$page"; done
 
 test: $(STAMP)
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
