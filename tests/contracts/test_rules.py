@@ -17,6 +17,7 @@ from memlearn.devices.effects import CycleToCycle
 from memlearn.learning import AnyRule, FloatReference, Parts
 from memlearn.learning.accumulate import PerSample, PersistentCounter
 from memlearn.learning.credit import Backprop, SignBackprop
+from memlearn.learning.fused import fuse
 from memlearn.learning.loop import train_images
 from memlearn.learning.rules import (
     MEMBERS,
@@ -194,6 +195,17 @@ class TestGathering:
             ends.append(setup)
         for whole, parts in zip(ends[0].tiles, ends[1].tiles, strict=True):
             assert torch.equal(whole.counters[..., 0], parts.counters[..., 0]) and whole.counters.any()
+
+    def test_the_loop_of_runs_gathers_too(self):
+        for settings in (SGD(learning_rate=0.3), SignBackpropagation()):
+            parts = settings.parts().replace(every=3)
+            setup = begin(Custom(rule=parts))
+            written = [setup.rule.steps]
+            for n in range(1, 4):
+                train_images(setup.model, setup.rule, setup.loss, *images(4, seed=n), batch=4)
+                written.append(pulses(setup))
+            assert fuse(setup.model, setup.rule, setup.loss) is None
+            assert written[1] == written[2] == 0 < written[3]
 
     def test_a_run_resumes_between_two_writes(self):
         settings = Siamese(learning_rate=0.5, levels=40, every=3)
