@@ -320,7 +320,7 @@ def mixture(x: np.ndarray, steps: np.ndarray) -> np.ndarray:
 def steps_only(law: AbstractDevice) -> None:
     """The moments of a switch, which a bound cuts at every step, are in tests/oracles/test_switches.py."""
     if law.kind == "binary_switch":
-        pytest.skip("all or nothing")
+        pytest.skip("all or nothing: a bound cuts every step, so these moments are in tests/oracles/test_switches.py")
 
 
 class TestCycleToCycle:

@@ -77,6 +77,10 @@ _EVENTS = {
     "cell.pulse": "Pulses",
     "cell.pulsed": "Cells pulsed",
     "line.train_slot": "Train slots",
+    "cell.write": "Cells programmed",
+    "cell.single_read": "Single-cell reads",
+    "line.read_slot": "Read slots",
+    "cell.given_up": "Cells given up",
     "digital.add": "Digital additions",
     "neuron.stored_bit": "Bits stored at neurons",
 }
