@@ -7,11 +7,12 @@ from typing import ClassVar, Literal
 from torch import Tensor
 
 from ...core.component import quantity
-from ...core.types import SIGN_BIT, Counts, Trains
-from .base import AbstractMapping, Access, interleave
+from ...core.types import Counts, Trains
+from .base import Access, interleave
+from .pair import AbstractPair
 
 
-class OneSidedPair(AbstractMapping):
+class OneSidedPair(AbstractPair):
     """Bit lines 2j and 2j + 1 carry G+ and G-; pulses up go to G+, pulses down go *up* on G-. No cell is pulsed down.
 
     Both cells of a pair rise until nothing is left to rise. So every `refresh_every` writes all cells are read, one by
@@ -32,50 +33,14 @@ class OneSidedPair(AbstractMapping):
     refresh_low: float = quantity(0.25, unit="1", ge=0, le=1, doc="above this place in the range the smaller one lies")
     refresh_pulses: int = quantity(100, unit="1", ge=1, doc="most pulses that write a difference again")
 
-    def physical(self, rows: int, columns: int) -> tuple[int, int]:
-        """Twice as many columns."""
-        return rows, 2 * columns
-
-    def capacity(self, rows: int, columns: int) -> tuple[int, int]:
-        """Half as many columns."""
-        return rows, columns // 2
-
-    def lines(self, rows: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
-        """Both lines of a pair."""
-        return rows, interleave(columns, columns)
-
     def step(self, g_step: float, g_range: float) -> float:
         """One cell moves."""
         return self.w_max * g_step / g_range
-
-    def unit_current(self, read_voltage: float, g_range: float) -> float:
-        """The full range stands for w_max."""
-        return read_voltage * g_range / self.w_max
 
     def conductances(self, weight: Tensor, g_min: float, g_max: float) -> Tensor:
         """The cell of the other sign stays at g_min: there is room for both to rise."""
         part = (weight / self.w_max).clamp(-1, 1) * (g_max - g_min)
         return interleave(part.clamp_min(0), (-part).clamp_min(0)) + g_min
-
-    def weight(self, conductance: Tensor, g_min: float, g_max: float) -> Tensor:
-        """w_max (G+ - G-) / range."""
-        return self.column_signal(conductance) * (self.w_max / (g_max - g_min))
-
-    def row_lines(self, values: Tensor) -> Tensor:
-        """One line a row."""
-        return values
-
-    def column_lines(self, values: Tensor) -> Tensor:
-        """+v and -v."""
-        return interleave(values, -values)
-
-    def column_signal(self, current: Tensor) -> Tensor:
-        """I+ - I-."""
-        return current[..., 0::2] - current[..., 1::2]
-
-    def row_signal(self, current: Tensor) -> Tensor:
-        """The subtraction happens on the line itself."""
-        return current
 
     def counts(self, plan: Counts) -> Counts:
         """Pulses up on G+, or on G-."""
@@ -83,7 +48,7 @@ class OneSidedPair(AbstractMapping):
 
     def trains(self, plan: Trains) -> Trains:
         """The line of G- fires in the same slots with the other sign, and what would pulse a cell down does not."""
-        return plan._replace(columns=interleave(plan.columns, plan.columns ^ (1 << SIGN_BIT)), only_up=True)
+        return super().trains(plan)._replace(only_up=True)
 
     def refresh(self, cells: Access, writes: int) -> None:
         """Reset the pairs that have no room left, and write their differences again."""
