@@ -17,13 +17,13 @@ Only `[device]` is required. The files that come with memlearn are its presets.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..core.component import kind_of
 from ..core.errors import DataError, InputError, nearest
+from ..core.files import read_toml
 from .base import AbstractDevice
 
 _FOLDER = Path(__file__).parent / "presets"
@@ -112,14 +112,7 @@ def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, An
 
 
 def _read(file: Path) -> Preset:
-    try:
-        table = tomllib.loads(file.read_text(encoding="utf-8"))
-    except UnicodeDecodeError as error:
-        raise DataError(f"{file}: is no text in UTF-8 ({error.reason}). Save it as UTF-8.") from None
-    except OSError as error:
-        raise DataError(f"{file}: cannot be read ({error.strerror or error}). Check the path.") from None
-    except tomllib.TOMLDecodeError as error:
-        raise DataError(f"{file}: is no valid TOML: {error}. Correct the file there.") from None
+    table = read_toml(file)
     for key in table:
         if key not in _KEYS:
             raise InputError(f"{file}: {key}", table[key], "unknown key of a device file", nearest(key, _KEYS))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..core.errors import DataError
+from ..core.files import read_text, read_toml
 from ..devices.presets import resolved
 from .config import Experiment
 from .tables import Override, overridden
@@ -47,17 +47,13 @@ def read_table(path: Path) -> dict[str, Any]:
     Raises:
         DataError: the file is missing, unreadable, or not what its name says.
     """
+    path = Path(path)
+    if path.suffix != ".json":
+        return read_toml(path)
     try:
-        text = Path(path).read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: is no text in UTF-8 ({error.reason}). Save it as UTF-8.") from None
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror or error}). Check the path.") from None
-    try:
-        table = json.loads(text) if Path(path).suffix == ".json" else tomllib.loads(text)
-    except (json.JSONDecodeError, tomllib.TOMLDecodeError) as error:
-        kind = "JSON" if isinstance(error, json.JSONDecodeError) else "TOML"
-        raise DataError(f"{path}: is no valid {kind}: {error}. Correct the file there.") from None
+        table = json.loads(read_text(path))
+    except json.JSONDecodeError as error:
+        raise DataError(f"{path}: is no valid JSON: {error}. Correct the file there.") from None
     if not isinstance(table, dict):
         raise DataError(f"{path}: holds no table of settings. Write an experiment, or take the config.json of a run.")
     return table
