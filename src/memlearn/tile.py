@@ -245,14 +245,17 @@ class Tile(nn.Module):
         if not bool(torch.isfinite(plan.weight).all()):
             raise InputError("plan.weight", "a tensor with NaN or infinity", "must be finite", "Look at the loss.")
         device, mapping = self.array.device, self.array.crossbar.mapping
-        wanted, start = self._targets(plan.weight), None if plan.previous is None else self._targets(plan.previous)
+        weight = plan.weight.to(self.conductance)
+        wanted = self._targets(weight)
         stream, event = self.stream.child("update"), int(self.events[2])
         if plan.relative:
             seen = device.conductance(self.state, stream.child("before"), event)
-            shift = wanted - self._targets(torch.zeros_like(plan.weight))
+            shift = wanted - self._targets(torch.zeros_like(weight))
             chosen, target = shift != 0, (seen + shift).clamp(device.g_min, device.g_max)
+        elif plan.previous is None:
+            chosen, target = self.used(), wanted
         else:
-            chosen, target = torch.ones_like(self.used()) if start is None else wanted != start, wanted
+            chosen, target = wanted != self._targets(plan.previous.to(self.conductance)), wanted
         order = Order(target, chosen & self.used(), stream, event)
         done = plan.scheme.program(device, self.state, order, self.backend)
         self.events[2] += plan.scheme.events
@@ -266,9 +269,7 @@ class Tile(nn.Module):
     def _targets(self, weight: Tensor) -> Tensor:
         """Conductances (shape of the cells), S, of weights (inputs, outputs)."""
         device = self.array.device
-        return self.array.crossbar.mapping.conductances(
-            self.cut_weights(weight.to(self.conductance)), device.g_min, device.g_max
-        )
+        return self.array.crossbar.mapping.conductances(self.cut_weights(weight), device.g_min, device.g_max)
 
     def _count_programming(self, done: Programmed, chosen: Tensor, plan: Targets) -> None:
         """Enter pulses and reads, and how long they take where `plan.parallel` cells are served at once."""
@@ -315,9 +316,7 @@ class Tile(nn.Module):
 
     def initialise(self, weight: Tensor) -> None:
         """Set the cells as near to the weights (inputs, outputs) as their bounds let them; costs and counts nothing."""
-        device = self.array.device
-        target = self.array.crossbar.mapping.conductances(self.cut_weights(weight.detach()), device.g_min, device.g_max)
-        bounded = target.clamp(self.parameters_[..., 0], self.parameters_[..., 1])
+        bounded = self._targets(weight.detach()).clamp(self.parameters_[..., 0], self.parameters_[..., 1])
         self.conductance.copy_(bounded * self.used())
 
     def weight(self) -> Tensor:
