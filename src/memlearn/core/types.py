@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 
@@ -14,6 +16,11 @@ class Factors(NamedTuple):
     """(samples, inputs): what the word lines carried forward."""
     columns: Tensor
     """(samples, outputs): minus the derivative of the loss, or its binary or ternary stand-in."""
+
+    @classmethod
+    def joined(cls, parts: Sequence[Factors]) -> Factors:
+        """The samples of several, at least one, one after another."""
+        return parts[0] if len(parts) == 1 else cls(*(torch.cat(side) for side in zip(*parts, strict=True)))
 
     def sum(self) -> Tensor:
         """The sum of the outer products, (inputs, outputs)."""

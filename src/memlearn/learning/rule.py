@@ -158,9 +158,10 @@ class Rule:
 
     def _gathered(self, name: str) -> Factors:
         """The waiting factors of `every` batches as one, whose gradient is the mean of theirs; signs stay signs."""
-        rows, columns = (torch.cat(parts) for parts in zip(*self.waiting[name], strict=True))
-        self.waiting[name] = []
-        return Factors(rows, columns if self.credit.ternary else columns / self.parts.every)
+        factors, self.waiting[name] = Factors.joined(self.waiting[name]), []
+        if self.parts.every == 1 or self.credit.ternary:
+            return factors
+        return factors._replace(columns=factors.columns / self.parts.every)
 
     def _connect(self) -> None:
         """Layers whose error goes back in digital see the accumulator's own tensor."""
@@ -177,8 +178,7 @@ class Rule:
         kept = {f"memory/{name}": tensor for name, tensor in self.memory.items() if tensor is not None}
         for name, gathered in self.waiting.items():
             if gathered:
-                rows, columns = (torch.cat(parts) for parts in zip(*gathered, strict=True))
-                kept |= {f"waiting/{name}/rows": rows, f"waiting/{name}/columns": columns}
+                kept |= {f"waiting/{name}/{side}": part for side, part in Factors.joined(gathered)._asdict().items()}
         return {**kept, "steps": torch.tensor(self.steps)}
 
     def load(self, state: dict[str, Tensor]) -> None:

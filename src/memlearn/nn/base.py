@@ -124,9 +124,7 @@ class ArrayLayer(nn.Module):
     def take_factors(self) -> Factors | None:
         """The factors since the last call, samples one after another, and forget them; None if there are none."""
         kept, self.factors = self.factors, []
-        if len(kept) <= 1:
-            return kept[0] if kept else None
-        return Factors(torch.cat([f.rows for f in kept]), torch.cat([f.columns for f in kept]))
+        return Factors.joined(kept) if kept else None
 
 
 class _Read(torch.autograd.Function):

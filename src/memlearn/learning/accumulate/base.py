@@ -44,8 +44,9 @@ class AbstractAccumulator(Component):
         return None
 
     def settle(self, memory: Tensor | None, plan: Counts, quantum: float) -> None:
-        """Take what has been fired out of the memory: `quantum` per pulse."""
-        return None
+        """Take what has been fired out of the memory, where there is one: `quantum` per pulse."""
+        if memory is not None:
+            memory.sub_(plan.pulses, alpha=quantum)
 
     def check(self, quantum: float) -> None:
         """Raise InputError where what one pulse takes (`quantum`) can never gather here."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ...core.component import quantity
-from ...core.types import Counts, Factors
+from ...core.types import Factors
 from .base import AbstractAccumulator
 
 
@@ -33,12 +33,7 @@ class DigitalValue(AbstractAccumulator):
     def add(self, memory: Tensor | None, factors: Factors) -> Tensor:
         """chi after this batch."""
         assert memory is not None
-        return memory.addmm_(factors.rows.T.to(memory), factors.columns.to(memory), alpha=self.learning_rate)
-
-    def settle(self, memory: Tensor | None, plan: Counts, quantum: float) -> None:
-        """Subtract what fired."""
-        assert memory is not None
-        memory.sub_(plan.pulses, alpha=quantum)
+        return memory.add_(factors.sum().to(memory), alpha=self.learning_rate)
 
     def bits_per_weight(self, batch: int, ternary: bool) -> int:
         """As set."""

@@ -53,7 +53,7 @@ class FloatTwin(AbstractAccumulator):
         """The levels before, and after this batch."""
         assert memory is not None
         twin, w_max = memory[0], memory[2]
-        twin.addmm_(factors.rows.T.float(), factors.columns.float(), alpha=self.learning_rate)
+        twin.add_(factors.sum().to(twin), alpha=self.learning_rate)
         torch.minimum(torch.maximum(twin, -w_max, out=twin), w_max, out=twin)
         before, after = memory[1].clone(), self._quantised(memory)
         memory[1] = after

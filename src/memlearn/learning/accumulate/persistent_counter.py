@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ...core.component import quantity
 from ...core.errors import InputError
-from ...core.types import Counts, Factors
+from ...core.types import Factors
 from .base import AbstractAccumulator
 
 
@@ -39,11 +39,6 @@ class PersistentCounter(AbstractAccumulator):
         """The counters after this batch."""
         assert memory is not None
         return memory.add_(factors.sum()).clamp_(-self.end, self.end)
-
-    def settle(self, memory: Tensor | None, plan: Counts, quantum: float) -> None:
-        """Subtract what fired."""
-        assert memory is not None
-        memory.sub_(plan.pulses, alpha=quantum)
 
     def check(self, quantum: float) -> None:
         """The threshold must be a count that the counter reaches."""
