@@ -19,9 +19,9 @@ from .devices import AnyDevice, Backend, ConstantStep, DeviceState
 from .ops import random
 from .ops.pulse_update import Tally
 from .periphery import ADC, DAC, Address, AnyDriver, AnySense
-from .programming import Targets
+from .programming import Sent, Targets
 from .programming.base import Parallelism
-from .programming.schemes import Order, Programmed
+from .programming.schemes import Known, Order, Programmed
 
 
 class Port(Component):
@@ -249,14 +249,20 @@ class Tile(nn.Module):
         wanted = self._targets(weight)
         stream, event = self.stream.child("update"), int(self.events[2])
         if plan.relative:
-            seen = device.conductance(self.state, stream.child("before"), event)
             shift = wanted - self._targets(torch.zeros_like(weight))
-            chosen, target = shift != 0, (seen + shift).clamp(device.g_min, device.g_max)
+            if plan.scheme.unseen:
+                chosen, target = shift != 0, self.conductance + shift
+            else:
+                seen = device.conductance(self.state, stream.child("before"), event)
+                chosen, target = shift != 0, (seen + shift).clamp(device.g_min, device.g_max)
         elif plan.previous is None:
             chosen, target = self.used(), wanted
         else:
             chosen, target = wanted != self._targets(plan.previous.to(self.conductance)), wanted
-        order = Order(target, chosen & self.used(), stream, event)
+        known = None if plan.sent is None else self._known(plan.sent)
+        if known is not None:
+            chosen = known.pulses > 0
+        order = Order(target, chosen & self.used(), stream, event, known)
         done = plan.scheme.program(device, self.state, order, self.backend)
         self.events[2] += plan.scheme.events
         tally = Tally(int(done.pulses.sum()), int((done.pulses > 0).sum()))
@@ -266,6 +272,13 @@ class Tile(nn.Module):
             return tally, None
         return tally, self._whole(mapping.weight(done.seen.where(order.chosen, target), device.g_min, device.g_max))
 
+    def _known(self, sent: Sent) -> Known:
+        """What a plan knows weight by weight, cell by cell."""
+        size = sent.size.to(self.conductance)
+        moved = self._targets(size) - self._targets(torch.zeros_like(size))
+        pulses = self.array.crossbar.mapping.counts(Counts(self.cut_weights(sent.pulses))).pulses
+        return Known(pulses.abs(), moved.abs())
+
     def _targets(self, weight: Tensor) -> Tensor:
         """Conductances (shape of the cells), S, of weights (inputs, outputs)."""
         device = self.array.device
@@ -274,7 +287,7 @@ class Tile(nn.Module):
     def _count_programming(self, done: Programmed, chosen: Tensor, plan: Targets) -> None:
         """Enter pulses and reads, and how long they take where `plan.parallel` cells are served at once."""
         assert self.ledger is not None
-        reads = done.reads + chosen if plan.relative else done.reads
+        reads = done.reads + chosen if plan.relative and not plan.scheme.unseen else done.reads
         for event, during, n in (
             (Event.PULSE, Pass.UPDATE, done.pulses.sum()),
             (Event.PULSED_CELL, Pass.UPDATE, (done.pulses > 0).sum()),

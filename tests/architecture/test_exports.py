@@ -183,11 +183,20 @@ EXPORTS: dict[str, tuple[str, ...]] = {
         "Levels",
         "MEMBERS",
         "Plan",
+        "Sent",
         "Targets",
         "Wanted",
         "WriteAddress",
     ),
-    "memlearn.programming.schemes": ("AbstractScheme", "AnyScheme", "MEMBERS", "Order", "Programmed"),
+    "memlearn.programming.schemes": (
+        "AbstractScheme",
+        "AnyScheme",
+        "Known",
+        "MEMBERS",
+        "Order",
+        "Programmed",
+        "Ramp",
+    ),
     "memlearn.report": ("DeviceSheet", "find_device", "picture_of_array", "summary_table", "write_report"),
 }
 

@@ -187,8 +187,9 @@ class TestDigitalValue:
             factors = signs(2, seed)
             plan = writer.plan(value.add(memory, factors), at)
             assert isinstance(plan, Counts)
-            value.settle(memory, plan, writer.quantum(1.0, at.weight_step))
-            fired, total = fired + 1.5 * 0.07 * plan.pulses, total + 0.3 * product(factors)
+            quantum = writer.quantum(1.0, at.weight_step)
+            value.settle(memory, plan, quantum)
+            fired, total = fired + quantum * plan.pulses, total + 0.3 * product(factors)
             assert memory.abs().max() < 1.5 * 0.07
         assert torch.allclose(fired + memory, total, atol=1e-5) and fired.any()
 

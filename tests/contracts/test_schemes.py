@@ -4,30 +4,44 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from memlearn.arrays.mapping import OneSidedPair
 from memlearn.core.errors import InputError
 from memlearn.core.ledger import Event, Ledger, Pass
 from memlearn.core.random import Stream
-from memlearn.devices import AbstractDevice, ConstantStep, DeviceState, LinearStep, SoftBounds
+from memlearn.devices import VTEAM, AbstractDevice, ConstantStep, DeviceState, LinearStep, SoftBounds
 from memlearn.devices.effects import CycleToCycle, DeviceToDevice, ReadNoise, StuckCells
-from memlearn.learning import siamese
-from memlearn.nn import Conv2d
+from memlearn.learning import Parts, Rule, siamese
+from memlearn.nn import Conv2d, Linear
 from memlearn.programming import ClosedLoop, Program, Targets, WriteAddress
 from memlearn.programming.schemes import (
     MEMBERS,
     AbstractScheme,
     GateCompliance,
+    GateRamp,
+    IncrementalStepPulses,
+    Known,
     Order,
     Programmed,
+    Proportional,
+    Ramp,
     ReadWrite,
     WriteVerify,
 )
-from memlearn.tile import Array, Tile
+from memlearn.tile import Array, Crossbar, Tile
 
 CASES = [
     GateCompliance(spread=0.01),
+    GateRamp(tolerance=0.03),
+    GateRamp(tolerance=0.03, max_pulses=7),
+    IncrementalStepPulses(
+        tolerance=0.1, up=Ramp(start=0.22, step=0.01), down=Ramp(start=0.025, step=0.002, maximum=0.1)
+    ),
+    IncrementalStepPulses(tolerance=0.1, max_pulses=4),
+    Proportional(),
     ReadWrite(),
+    ReadWrite(by="width"),
     WriteVerify(tolerance=0.05),
     WriteVerify(tolerance=0.05, max_pulses=3),
 ]
@@ -45,6 +59,8 @@ DEVICES = [
     LinearStep(slope_up=0.5, slope_down=0.4, series_resistance=2e3, **BAD),
 ]
 
+VOLTAGE_DEVICES = [VTEAM(states=100), VTEAM(**BAD), VTEAM(states=40, alpha_on=2.0)]
+
 
 @pytest.fixture(autouse=True)
 def one_thread(few_threads: None) -> None:
@@ -58,8 +74,10 @@ def scheme(request: pytest.FixtureRequest) -> AbstractScheme:
 
 
 @pytest.fixture(params=DEVICES, ids=lambda device: device.kind)
-def device(request: pytest.FixtureRequest) -> AbstractDevice:
-    return request.param
+def device(request: pytest.FixtureRequest, scheme: AbstractScheme) -> AbstractDevice:
+    """A law that the scheme can write; those that choose a voltage or a width get one with such an axis."""
+    voltages = isinstance(scheme, IncrementalStepPulses) or getattr(scheme, "by", "") == "width"
+    return VOLTAGE_DEVICES[DEVICES.index(request.param)] if voltages else request.param
 
 
 def fresh(device: AbstractDevice, dtype: torch.dtype = torch.float32) -> DeviceState:
@@ -125,8 +143,8 @@ class TestContract:
         stuck = lower == upper
         assert torch.equal(state.conductance[stuck], start.conductance[stuck])
 
-    def test_a_tile_counts_what_was_done_and_stays_in_step(self, scheme):
-        tile = Tile(6, 4, array=Array(device=ConstantStep(states=100)), stream=Stream.root(1))
+    def test_a_tile_counts_what_was_done_and_stays_in_step(self, scheme, device):
+        tile = Tile(6, 4, array=Array(device=device), stream=Stream.root(1))
         tile.ledger = Ledger()
         wanted = torch.linspace(-0.8, 0.8, 24).reshape(6, 4)
         tally, reached = tile.program(Targets(wanted, torch.zeros(6, 4), False, scheme, "row", heard=True))
@@ -213,6 +231,107 @@ def test_closed_loop_moves_weights_by_the_change_wanted():
     before = tile.weight()
     tile.program(plan)
     assert torch.allclose(tile.weight() - before, 0.5 * wanted, atol=1.3e-3)
+
+
+class TestRisingAmplitude:
+    """Incremental step pulses."""
+
+    def test_a_ramp_is_its_numbers(self):
+        pulses = torch.tensor([0, 1, 5, 100])
+        assert torch.allclose(
+            Ramp(start=0.5, step=0.1, maximum=1.2).voltages(0.3, pulses), torch.tensor([0.5, 0.6, 1.0, 1.2])
+        )
+        assert torch.allclose(Ramp(step=0.1).voltages(-0.3, pulses[:2]), torch.tensor([-0.3, -0.4]))
+
+    def test_slow_and_fast_cells_need_fewer_pulses_than_identical_ones(self):
+        device = VTEAM(states=200, device_to_device=DeviceToDevice(step=0.8, distribution="log_normal"))
+        sent = []
+        for scheme in (WriteVerify(tolerance=0.05), IncrementalStepPulses(tolerance=0.05, up=Ramp(step=0.02))):
+            state = device.init((1, 1, 20, 20), Stream.root(1))
+            targets = torch.full_like(state.conductance, device.g_min + 0.85 * device.range)
+            everything = Order(targets, torch.ones_like(targets, dtype=torch.bool), Stream.root(2), 0)
+            done = scheme.program(device, state, everything, "cpu")
+            assert not done.failed.any() and ((state.conductance - targets).abs() <= 0.0501 * device.range).all()
+            sent.append(done.pulses.float())
+        assert sent[1].mean() < 0.5 * sent[0].mean() and sent[1].max() < 0.5 * sent[0].max()
+
+    @pytest.mark.parametrize("scheme", [IncrementalStepPulses(), ReadWrite(by="width")], ids=lambda s: s.kind)
+    def test_laws_without_a_voltage_are_refused(self, scheme):
+        with pytest.raises(InputError, match="constant_step has no such axis") as error:
+            Rule(nn.Sequential(Linear(3, 2, array=Array(), seed=0)), Parts(writer=ClosedLoop(scheme=scheme)))
+        assert error.value.argument == "scheme" and "vteam" in str(error.value)
+        state = fresh(ConstantStep())
+        with pytest.raises(InputError, match="no such axis"):
+            scheme.program(ConstantStep(), state, order(ConstantStep(), state), "cpu")
+
+
+class TestGateRamp:
+    """Incremental gate voltage."""
+
+    def test_pulses_are_a_reset_and_the_steps_of_the_gate(self):
+        device = ConstantStep()
+        state = fresh(device, torch.float64)
+        wanted = order(device, state)
+        done = GateRamp(tolerance=0.006, spread=0.0).program(device, state, wanted, "cpu")
+        assert not done.failed.any()
+        # 110 steps open the gate, the first of them to g_min; the last one but half a window is enough.
+        steps = ((wanted.targets - device.g_min) / device.range - 0.006) * 110
+        assert ((done.pulses - (2 + steps.ceil()))[wanted.chosen].abs() <= 1).all()
+
+    def test_finer_steps_take_more_pulses_and_fewer_fresh_starts(self):
+        device, sent = ConstantStep(), []
+        for step in (0.1, 0.01):
+            state = fresh(device)
+            wanted = order(device, state)
+            done = GateRamp(tolerance=0.02, gate_step=step).program(device, state, wanted, "cpu")
+            assert not done.failed.any()
+            sent.append(done.pulses[wanted.chosen].float().mean())
+        assert sent[1] > 1.2 * sent[0]
+
+    def test_a_gate_that_closes_is_refused(self):
+        with pytest.raises(InputError, match="above first"):
+            GateRamp(first=1.0, last=1.0)
+
+
+class TestProportional:
+    """The ideal write."""
+
+    def test_noise_is_that_of_the_single_pulses(self):
+        device = ConstantStep(states=100, cycle_to_cycle=CycleToCycle(spread=0.3, range_spread=0.001))
+        state = device.init((1, 1, 200, 200), Stream.root(1), torch.float64)
+        before, like = state.conductance.clone(), torch.ones_like(state.conductance)
+        pulses, size = 4 * like.int(), 2e-7 * like
+        known = Known(pulses, size)
+        everything = Order(before + 3e-7, like.bool(), Stream.root(2), 0, known)
+        Proportional().program(device, state, everything, "cpu")
+        moved = state.conductance - before
+        expected = ((0.3 * 2e-7) ** 2 + 4 * (0.001 * device.range) ** 2) ** 0.5
+        assert float(moved.mean()) == pytest.approx(3e-7, rel=0.01)
+        assert float(moved.std()) == pytest.approx(expected, rel=0.02)
+        assert (state.counters[..., 0] == 4).all()
+
+
+def test_a_width_stands_for_a_burst_with_its_fraction():
+    device = VTEAM(states=60)
+    ends = []
+    for scheme in (ReadWrite(by="width"), ReadWrite()):
+        state = fresh(device, torch.float64)
+        wanted = order(device, state)
+        done = scheme.program(device, state, wanted, "cpu")
+        ends.append((state.conductance - wanted.targets).abs()[wanted.chosen] / device.range)
+        assert (done.pulses <= 1).all() == (scheme.by == "width")
+    # What is left is how far a straight line between two pulses of the nominal curve is from the curve.
+    assert ends[0].max() < 0.1 * ends[1].max() and ends[0].max() < 2e-3
+
+
+def test_targets_of_a_one_sided_pair_leave_the_other_cell_at_rest():
+    crossbar = Crossbar(mapping=OneSidedPair(refresh_every=0))
+    tile = Tile(4, 3, array=Array(device=ConstantStep(states=200), crossbar=crossbar), stream=Stream.root(1))
+    wanted = torch.linspace(-0.7, 0.7, 12).reshape(4, 3)
+    tile.program(Targets(wanted, None, False, WriteVerify(tolerance=0.004), "row"))
+    assert torch.allclose(tile.weight(), wanted, atol=0.01)
+    place = (tile.conductance[0, 0] - 2e-6) / 18e-6
+    assert (torch.minimum(place[:, 0::2], place[:, 1::2]) <= 0.0041).all()
 
 
 def address() -> WriteAddress:

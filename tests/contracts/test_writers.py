@@ -10,6 +10,7 @@ from torch import Tensor
 
 from memlearn.core.component import kind_of
 from memlearn.core.errors import InputError
+from memlearn.core.ledger import Event, Ledger
 from memlearn.core.random import Stream
 from memlearn.core.types import MAX_SLOTS, SIGN_BIT, Counts, Factors, PulsePlan, Trains
 from memlearn.learning import Parts
@@ -20,6 +21,8 @@ from memlearn.programming import (
     BlindPulses,
     ClosedLoop,
     DeterministicTrains,
+    MultiThreshold,
+    OuterProduct,
     Program,
     RoundedCounts,
     Sign,
@@ -30,13 +33,15 @@ from memlearn.programming import (
 from memlearn.tile import Tile
 from tests.learners import array, net_pulses, numbers
 
-CLOSED_LOOP = {ClosedLoop, Program}
-"""Writers of targets: tests/contracts/test_schemes.py."""
+CLOSED_LOOP = {ClosedLoop, OuterProduct, Program}
+"""Writers of targets: tests/contracts/test_schemes.py, and below."""
 CASES = [
     BlindPulses(),
     BlindPulses(granularity=2.5),
     DeterministicTrains(learning_rate=0.05),
     DeterministicTrains(learning_rate=0.2, levels=3, rounding="nearest"),
+    MultiThreshold(),
+    MultiThreshold(thresholds=(0.5, 2.0), relative=False),
     RoundedCounts(learning_rate=0.05),
     RoundedCounts(learning_rate=0.05, rounding="stochastic"),
     Sign(),
@@ -117,7 +122,7 @@ class TestLegalPulses:
         if isinstance(plan, Counts):
             assert writer.accepts == "dense"
             assert plan.pulses.dtype == torch.int32 and plan.pulses.shape == (INPUTS, OUTPUTS)
-            assert plan.pulses.abs().max() <= 1 or isinstance(writer, BlindPulses | RoundedCounts)
+            assert plan.pulses.abs().max() <= 1 or isinstance(writer, BlindPulses | MultiThreshold | RoundedCounts)
         else:
             assert writer.accepts == "factors" and isinstance(plan, Trains)
             assert plan.rows.dtype == plan.columns.dtype == torch.int64
@@ -233,10 +238,11 @@ class TestRate:
     def test_the_quantum_is_what_fires_one_pulse(self, writer):
         if writer.accepts == "dense" and not getattr(writer, "relative", False):
             for rate in (1.0, 0.5, 0.3):
-                quantum = writer.quantum(rate, AT.weight_step)
+                burst = writer.burst if isinstance(writer, BlindPulses) else 1
+                quantum = writer.quantum(rate, AT.weight_step) * burst
                 assert quantum > 0
                 fired = writer.plan(torch.tensor([[quantum, -quantum]]), AT._replace(rate=rate))
-                assert net_pulses(fired).tolist() == [[1, -1]]
+                assert net_pulses(fired).tolist() == [[burst, -burst]]
 
 
 class TestThreshold:
@@ -256,6 +262,71 @@ class TestThreshold:
         assert Threshold(threshold=2.0).quantum(0.7, 0.1) == 3 and Threshold(threshold=2.0).quantum(1.0, 0.1) == 2
         half = Threshold(threshold=0.5)
         assert half.quantum(0.5, 0.1) == 1.0 and half.replace(threshold=0.6).quantum(0.8, 0.1) == 0.6 / 0.8
+
+
+class TestMultiThreshold:
+    """Unary measures of the wanted change."""
+
+    def test_as_many_pulses_as_thresholds_are_passed(self):
+        wanted = torch.tensor([[0.09, 0.1, -0.3, 0.5, -1.0, 0.0]])
+        for scale in (1.0, 1e-9, 1e9):
+            plan = MultiThreshold(thresholds=(0.1, 0.3, 0.9)).plan(scale * wanted, AT)
+            assert net_pulses(plan).tolist() == [[0, 1, -2, 2, -3, 0]]
+        absolute = MultiThreshold(thresholds=(0.1, 0.4), relative=False)
+        assert net_pulses(absolute.plan(wanted, AT)).tolist() == [[0, 1, -1, 2, -2, 0]]
+        assert net_pulses(absolute.plan(wanted, AT._replace(rate=0.5))).tolist() == [[0, 0, -1, 1, -2, 0]]
+
+    @pytest.mark.parametrize("relative", [True, False])
+    def test_one_threshold_is_the_threshold_writer(self, relative):
+        many, one = MultiThreshold(thresholds=(0.3,), relative=relative), Threshold(threshold=0.3, relative=relative)
+        for seed in range(5):
+            wanted = numbers(6, 5, seed=seed)
+            assert equal(many.plan(wanted, AT), one.plan(wanted, AT))
+
+    @pytest.mark.parametrize("thresholds", [(), (0.3, 0.3), (0.5, 0.2)])
+    def test_thresholds_that_do_not_rise_are_refused(self, thresholds):
+        with pytest.raises(InputError, match="that rise"):
+            MultiThreshold(thresholds=thresholds)
+
+
+class TestBlindPulses:
+    """Bursts."""
+
+    def test_a_coarse_granularity_writes_bursts(self):
+        wanted = AT.weight_step * torch.tensor([[2.9, 3.0, -3.1, 5.9, -6.0]])
+        assert net_pulses(BlindPulses(granularity=3.0).plan(wanted, AT)).tolist() == [[0, 3, -3, 3, -6]]
+        assert net_pulses(BlindPulses(granularity=1.5).plan(wanted, AT)).tolist() == [[2, 4, -4, 6, -8]]
+        assert BlindPulses(granularity=0.2).burst == 1
+
+    def test_a_falling_rate_raises_what_fires(self):
+        wanted = AT.weight_step * torch.tensor([[1.9, 2.0, -4.1]])
+        assert net_pulses(BlindPulses().plan(wanted, AT._replace(rate=0.5))).tolist() == [[0, 1, -2]]
+
+
+class TestOuterProduct:
+    """The ideal parallel write."""
+
+    def test_a_batch_is_the_sum_of_its_samples(self):
+        given = factors()
+        writer, tile = OuterProduct(learning_rate=0.05), Tile(INPUTS, OUTPUTS, array=array(), stream=Stream.root(0))
+        plan, before = writer.plan(given, AT), tile.weight()
+        tally, heard = tile.program(plan)
+        assert heard is None
+        assert torch.allclose(tile.weight() - before, 0.05 * given.rows.T @ given.columns, atol=1e-6)
+        fired = ((given.rows != 0).int().T @ (given.columns != 0).int()).int()
+        assert plan.sent is not None and torch.equal(plan.sent.pulses, fired)
+        assert tally.pulses == 2 * int(fired.sum()) == int(tile.counters[..., 0].sum())
+
+    def test_no_read_and_one_slot_a_sample(self):
+        tile = Tile(INPUTS, OUTPUTS, array=array(), stream=Stream.root(0))
+        tile.ledger = Ledger()
+        tile.program(OuterProduct(learning_rate=0.05).plan(factors(5), AT))
+        assert tile.ledger.total(Event.SINGLE_READ) == tile.ledger.total(Event.READ_SLOT) == 0
+        assert tile.ledger.total(Event.TRAIN_SLOT) == 4  # the fifth sample is silent
+
+    def test_a_schedule_scales_it(self):
+        plans = [OuterProduct(learning_rate=0.05).plan(factors(), AT._replace(rate=rate)) for rate in (1.0, 0.5)]
+        assert torch.allclose(plans[0].weight, 2 * plans[1].weight)
 
 
 class TestRoundedCounts:

@@ -83,6 +83,7 @@ class Rule:
         self.memory: dict[str, Tensor | None] = {}
         for name, layer in self.layers.items():
             self.credit.check(layer.tile.array)
+            self.writer.check(layer.tile.array.device)
             layer.credit = self.credit
             if parts.every > 1 and self.accumulator.gives == "factors" and layer.replicas:
                 allowed = f"must be 1: {name} has further arrays, which do not keep the factors of several batches"

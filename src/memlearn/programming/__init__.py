@@ -4,6 +4,7 @@ from ..core.component import choice, members
 from .base import AbstractWriter as AbstractWriter
 from .base import Levels as Levels
 from .base import Plan as Plan
+from .base import Sent as Sent
 from .base import Targets as Targets
 from .base import Wanted as Wanted
 from .base import WriteAddress as WriteAddress
@@ -11,6 +12,8 @@ from .blind_pulses import BlindPulses as BlindPulses
 from .closed_loop import ClosedLoop as ClosedLoop
 from .closed_loop import Program as Program
 from .deterministic_trains import DeterministicTrains as DeterministicTrains
+from .multi_threshold import MultiThreshold as MultiThreshold
+from .outer_product import OuterProduct as OuterProduct
 from .rounded_counts import RoundedCounts as RoundedCounts
 from .sign import Sign as Sign
 from .stochastic_trains import StochasticTrains as StochasticTrains

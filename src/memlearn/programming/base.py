@@ -10,6 +10,7 @@ from torch import Tensor
 from ..core.component import Component
 from ..core.random import Stream
 from ..core.types import Factors, PulsePlan
+from ..devices import AbstractDevice
 from .schemes import AbstractScheme
 
 
@@ -27,6 +28,15 @@ class WriteAddress(NamedTuple):
 Parallelism = Literal["cell", "row", "column", "array"]
 
 
+class Sent(NamedTuple):
+    """What is known of an open-loop write beside its outcome, weight by weight, (inputs, outputs) each."""
+
+    pulses: Tensor
+    """Pulses that each weight's cells get, never negative."""
+    size: Tensor
+    """Root of the sum of the squares of the single changes: what noise relative to the step is relative to."""
+
+
 class Targets(NamedTuple):
     """A closed-loop plan by weight: where the weights shall be, however many pulses it takes."""
 
@@ -40,6 +50,8 @@ class Targets(NamedTuple):
     """Cells that are written at the same time."""
     heard: bool = False
     """Whether somebody wants the last reads."""
+    sent: Sent | None = None
+    """Where the plan itself knows the pulses."""
 
 
 class Levels(NamedTuple):
@@ -68,6 +80,10 @@ class AbstractWriter(Component):
     @abstractmethod
     def plan(self, wanted: Wanted, at: WriteAddress) -> Plan:
         """The pulses for a wanted change, in weights, as `accepts` says."""
+
+    def check(self, device: AbstractDevice) -> None:
+        """Raise InputError where the device cannot be written like this."""
+        return None
 
     def quantum(self, rate: float, weight_step: float) -> float:
         """How much of the wanted change one pulse stands for, which an accumulator that persists gives up for it.

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from torch import Tensor
 
 from ..core.component import quantity, setting
+from ..devices import AbstractDevice
 from .base import AbstractWriter, Levels, Parallelism, Targets, Wanted, WriteAddress
 from .schemes import AnyScheme, WriteVerify
 
@@ -23,6 +24,10 @@ class ClosedLoop(AbstractWriter):
     scheme: AnyScheme = setting(WriteVerify(), doc="how a cell reaches its target")
     parallel: Parallelism = setting("row", doc="cells written at the same time")
 
+    def check(self, device: AbstractDevice) -> None:
+        """The scheme's."""
+        self.scheme.check(device)
+
     def plan(self, wanted: Wanted, at: WriteAddress) -> Targets:
         """A change of learning_rate x wanted for every weight that has one."""
         assert isinstance(wanted, Tensor)
@@ -38,6 +43,10 @@ class Program(AbstractWriter):
 
     scheme: AnyScheme = setting(WriteVerify(), doc="how a cell reaches its target")
     parallel: Parallelism = setting("row", doc="cells written at the same time")
+
+    def check(self, device: AbstractDevice) -> None:
+        """The scheme's."""
+        self.scheme.check(device)
 
     def plan(self, wanted: Wanted, at: WriteAddress) -> Targets:
         """From weights (inputs, outputs) before and after, and whether the accumulator hears of the last reads."""

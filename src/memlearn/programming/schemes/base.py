@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from torch import Tensor
 
 from ...core.component import Component
 from ...core.random import Stream
 from ...devices import AbstractDevice, Backend, DeviceState
+
+
+class Known(NamedTuple):
+    """What a plan knows of the pulses of each cell, (shape of the cells) each."""
+
+    pulses: Tensor
+    """Pulses, int32, never negative."""
+    size: Tensor
+    """S: root of the sum of the squares of the single changes."""
 
 
 class Order(NamedTuple):
@@ -22,6 +31,8 @@ class Order(NamedTuple):
     stream: Stream
     event: int
     """First of `AbstractScheme.events` consecutive event numbers."""
+    sent: Known | None = None
+    """For schemes that need no feedback, where the plan knows it."""
 
 
 class Programmed(NamedTuple):
@@ -39,6 +50,13 @@ class Programmed(NamedTuple):
 
 class AbstractScheme(Component):
     """Programs chosen cells to targets; sees what hardware sees: noisy reads, and the device's nominal curve."""
+
+    unseen: ClassVar[bool] = False
+    """Changes are made from where a cell is, without a read before."""
+
+    def check(self, device: AbstractDevice) -> None:
+        """Raise InputError where the scheme does not know how to write this device."""
+        return None
 
     @property
     @abstractmethod

@@ -35,10 +35,10 @@ def curve(device: AbstractDevice, up: bool, longest: int) -> np.ndarray:
 
 
 def pulses_between(places: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """Pulses along a monotone curve from conductances `start` to `end` (S), rounded, never negative, int64."""
+    """Pulses along a monotone curve from conductances `start` to `end` (S), with fractions, never negative, float64."""
     order = places if places[-1] >= places[0] else -places
     sign = 1 if places[-1] >= places[0] else -1
     number = np.arange(len(places))
     along = (np.interp(sign * where, order, number) for where in (start, end))
     first, last = next(along), next(along)
-    return np.maximum(np.rint(last - first), 0).astype(np.int64)
+    return np.maximum(last - first, 0)
