@@ -26,6 +26,7 @@ from .experiment import Interrupted, Tick, Watcher, parse_override, read_experim
 from .experiment.bench import BATCHES, bench_train
 from .experiment.bench_pulses import LAWS, bench_pulses
 from .experiment.files import read_table
+from .experiment.networks import MEMBERS as NETWORKS
 from .learning import accumulate, credit
 from .report import DeviceSheet, find_device, formats, summary_table, write_report
 
@@ -40,6 +41,7 @@ FAMILIES: Mapping[str, Mapping[str, type[Component]]] = {
     "credits": credit.MEMBERS,
     "accumulators": accumulate.MEMBERS,
     "rules": learning.MEMBERS,
+    "networks": NETWORKS,
     "datasets": datasets.MEMBERS,
 }
 PRESETS, EXPERIMENTS = "presets", "experiments"

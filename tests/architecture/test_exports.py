@@ -77,11 +77,13 @@ EXPORTS: dict[str, tuple[str, ...]] = {
     ),
     "memlearn.devices.fitting": ("CHOICES", "DeviceFit", "Reading", "Traces", "UNITS", "fit", "read_traces"),
     "memlearn.experiment": (
+        "CNN",
         "Described",
         "Experiment",
         "Interrupted",
-        "Network",
+        "MLP",
         "Override",
+        "Recurrent",
         "Tick",
         "Training",
         "Watcher",
@@ -92,6 +94,7 @@ EXPORTS: dict[str, tuple[str, ...]] = {
         "schema",
         "sweep",
     ),
+    "memlearn.experiment.networks": ("AbstractNetwork", "AnyNetwork", "MEMBERS", "Maker", "Matrix"),
     "memlearn.learning": (
         "AbstractRule",
         "AnyRule",

@@ -411,7 +411,7 @@ CODE = [
     ),
     Code(
         "a list where a tuple is meant",
-        "memlearn.experiment.Network(hidden=[3])",
+        "memlearn.experiment.MLP(hidden=[3])",
         "hidden = [3]: input should be a valid tuple",
     ),
     Code(

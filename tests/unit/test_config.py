@@ -11,7 +11,7 @@ import pytest
 
 import memlearn
 from memlearn.core.errors import DataError, InputError
-from memlearn.experiment import Experiment, Network, parse_override, read_experiment, schema
+from memlearn.experiment import MLP, Experiment, parse_override, read_experiment, schema
 from memlearn.experiment.files import read_table
 from memlearn.experiment.sweep import cases, plan
 from memlearn.experiment.tables import Override, flattened, overridden, with_nones
@@ -193,7 +193,7 @@ def test_the_schema_describes_files_not_python():
 
 def test_a_file_may_be_toml_or_json(tmp_path: Path):
     (tmp_path / "a.toml").write_text('name = "x"\n[network]\nhidden = [3]')
-    (tmp_path / "a.json").write_text(json.dumps(Experiment(name="x", network=Network(hidden=(3,))).table()))
+    (tmp_path / "a.json").write_text(json.dumps(Experiment(name="x", network=MLP(hidden=(3,))).table()))
     one, other = (read_experiment(tmp_path / name, seed=4).experiment for name in ("a.toml", "a.json"))
     assert one == other and one.seed == 4
 

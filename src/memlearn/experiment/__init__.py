@@ -1,11 +1,13 @@
 """Experiments: settings in, run folder out; see config.py for the settings and run.py for the runner."""
 
 from .config import Experiment as Experiment
-from .config import Network as Network
 from .config import Training as Training
 from .config import schema as schema
 from .files import Described as Described
 from .files import read_experiment as read_experiment
+from .networks import CNN as CNN
+from .networks import MLP as MLP
+from .networks import Recurrent as Recurrent
 from .run import Interrupted as Interrupted
 from .run import resume as resume
 from .run import run as run

@@ -5,9 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
-
-from pydantic import Field
+from typing import Any, Literal, Self
 
 from ..core.component import Component, quantity, setting
 from ..core.errors import InputError
@@ -16,28 +14,9 @@ from ..devices import AnyDevice, ConstantStep, presets
 from ..devices.presets import resolved
 from ..learning import AnyRule, FloatReference
 from ..learning.rules import SGD
-from ..periphery import AnyNeuron, ReLU
 from ..tile import Array, Crossbar, Periphery
+from .networks import MLP, AnyNetwork
 from .tables import with_nones
-
-Width = Annotated[int, Field(ge=1)]
-
-
-class Network(Component):
-    """A multi-layer perceptron between the data set's features and its classes."""
-
-    hidden: tuple[Width, ...] = setting((64,), doc="neurons of each hidden layer; empty for a single layer of weights")
-    neuron: AnyNeuron = setting(ReLU(), doc="circuit of the hidden neurons")
-    bias: bool = setting(True, doc="one more word line a layer, always driven with 1")
-    initial_weight: float | None = quantity(
-        None, unit="1", gt=0, doc="half-width of the uniform initial weights; none: 1 / sqrt(inputs), as torch"
-    )
-    loss: Literal["cross_entropy", "sigmoid_cross_entropy", "squared_error", "ternary_margin"] = setting(
-        "cross_entropy",
-        doc="error at the outputs: of a softmax, or of a sigmoid each (its cross-entropy, or squared), in digital; "
-        "or signs from two comparators",
-    )
-    margin: float = quantity(1.0, unit="1", ge=0, doc="of ternary_margin: weighted sum beyond which an output is right")
 
 
 class Training(Component):
@@ -75,7 +54,7 @@ class Experiment(Component):
     description: str = setting("", doc="what is tried, in a sentence or two")
     reproduces: str = setting("", doc="which published system this reproduces, and what of it not")
     data: AnyDataset = setting(Digits(), doc="what is learnt")
-    network: Network = setting(Network(), doc="layers, neurons and loss")
+    network: AnyNetwork = setting(MLP(), doc="layers, neurons and loss; an mlp where no kind is named")
     device: AnyDevice = setting(ConstantStep(), doc="law of the cells")
     crossbar: Crossbar = setting(Crossbar(), doc="shape and wiring of the tiles")
     periphery: Periphery = setting(Periphery(), doc="converters of both directions")
@@ -90,9 +69,11 @@ class Experiment(Component):
         if not isinstance(self.rule, FloatReference):
             parts, training = self.rule.parts(), self.training
             parts.credit.check(self.array)
-            step = self.crossbar.mapping.step(self.device.mean_step, self.device.range)
             last = training.rate_decay ** (training.epochs - 1) * min(parts.layer_rates, default=1.0)
-            parts.accumulator.check(parts.writer.quantum(last, step))
+            for w_max in set(self.network.w_max) or {self.crossbar.mapping.w_max}:
+                mapping = self.crossbar.mapping.replace(w_max=w_max)
+                step = mapping.step(self.device.mean_step, self.device.range)
+                parts.accumulator.check(parts.writer.quantum(last, step))
 
     @property
     def array(self) -> Array:
@@ -108,11 +89,13 @@ class Experiment(Component):
     def from_table(cls, table: Mapping[str, Any]) -> Self:
         """The experiment that a TOML or JSON table describes; "none" stands for the null that TOML lacks.
 
-        A `device` may be `{ preset = "..." }` or `{ file = "..." }`, with further settings; the experiment holds what
-        that stands for.
+        A `network` without a kind is an mlp. A `device` may be `{ preset = "..." }` or `{ file = "..." }`, with further
+        settings; the experiment holds what that stands for.
         """
         if isinstance(table.get("device"), Mapping):
             table = {**table, "device": resolved(table["device"])}
+        if isinstance(table.get("network"), Mapping):
+            table = {**table, "network": {"kind": "mlp", **table["network"]}}
         return super().from_table(with_nones(cls, table))
 
     def digest(self) -> str:

@@ -7,6 +7,8 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, get_args
 
+from pydantic.fields import FieldInfo
+
 from ..core.component import Component, kind_of
 from ..core.errors import InputError, nearest
 
@@ -88,7 +90,7 @@ def with_nones(cls: type[Component], table: Mapping[str, Any]) -> dict[str, Any]
         if field is not None and value == NONE and _optional(field.annotation):
             value = None
         elif field is not None and isinstance(value, Mapping):
-            child = _class_of(field.annotation, value)
+            child = _class_of(field, value)
             value = value if child is None else with_nones(child, value)
         new[key] = value
     return new
@@ -120,7 +122,7 @@ def _walk(
             raise InputError(change.key, change.value, f"{dotted} is a single setting", f"Set {dotted} itself.")
         if not isinstance(child, dict):
             raise InputError(dotted, child, "must be a table", "Correct the file.")
-        here = _class_of(field.annotation, child) if field is not None else None
+        here = _class_of(field, child) if field is not None else None
         table = child
     return here, table
 
@@ -158,12 +160,15 @@ def _written(table: Mapping[str, Any], path: Sequence[str]) -> Mapping[str, Any]
     return here if isinstance(here, Mapping) else {}
 
 
-def _class_of(annotation: Any, table: Mapping[str, Any]) -> type[Component] | None:
-    """Which component a table describes: the only one possible, or the one of its `kind`."""
-    found = _components(annotation)
+def _class_of(field: FieldInfo, table: Mapping[str, Any]) -> type[Component] | None:
+    """Which component a table describes: the only one possible, or the one of its `kind`; without one, the default."""
+    found = _components(field.annotation)
     if len(found) == 1:
         return found[0]
-    return next((cls for cls in found if kind_of(cls) == table.get("kind")), None)
+    if "kind" not in table:
+        default = type(field.get_default(call_default_factory=True))
+        return default if default in found else None
+    return next((cls for cls in found if kind_of(cls) == table["kind"]), None)
 
 
 def _components(annotation: Any) -> list[type[Component]]:
