@@ -244,7 +244,7 @@ class TestRisingAmplitude:
         assert torch.allclose(Ramp(step=0.1).voltages(-0.3, pulses[:2]), torch.tensor([-0.3, -0.4]))
 
     def test_slow_and_fast_cells_need_fewer_pulses_than_identical_ones(self):
-        device = VTEAM(states=200, device_to_device=DeviceToDevice(step=0.8, distribution="log_normal"))
+        device = VTEAM(states=200, device_to_device=DeviceToDevice(step=0.5, distribution="log_normal"))
         sent = []
         for scheme in (WriteVerify(tolerance=0.05), IncrementalStepPulses(tolerance=0.05, up=Ramp(step=0.02))):
             state = device.init((1, 1, 20, 20), Stream.root(1))
@@ -274,19 +274,20 @@ class TestGateRamp:
         wanted = order(device, state)
         done = GateRamp(tolerance=0.006, spread=0.0).program(device, state, wanted, "cpu")
         assert not done.failed.any()
-        # 110 steps open the gate, the first of them to g_min; the last one but half a window is enough.
+        # 110 steps open the gate, the first pulse allows g_min; cells that are there already get none.
         steps = ((wanted.targets - device.g_min) / device.range - 0.006) * 110
-        assert ((done.pulses - (2 + steps.ceil()))[wanted.chosen].abs() <= 1).all()
+        sent = wanted.chosen & (done.pulses > 0)
+        assert sent.sum() > 40 and ((done.pulses - (2 + steps.ceil()))[sent].abs() <= 1).all()
 
-    def test_finer_steps_take_more_pulses_and_fewer_fresh_starts(self):
+    def test_finer_steps_take_more_pulses(self):
         device, sent = ConstantStep(), []
         for step in (0.1, 0.01):
             state = fresh(device)
             wanted = order(device, state)
-            done = GateRamp(tolerance=0.02, gate_step=step).program(device, state, wanted, "cpu")
+            done = GateRamp(tolerance=0.06, gate_step=step).program(device, state, wanted, "cpu")
             assert not done.failed.any()
             sent.append(done.pulses[wanted.chosen].float().mean())
-        assert sent[1] > 1.2 * sent[0]
+        assert sent[1] > 5 * sent[0]
 
     def test_a_gate_that_closes_is_refused(self):
         with pytest.raises(InputError, match="above first"):
