@@ -8,6 +8,7 @@ counted.
 """
 
 from . import devices, learning, nn, periphery, programming
+from .arrays import wires
 from .core.errors import DataError, InputError, MemlearnError
 from .core.ledger import Ledger
 from .core.version import VERSION as __version__
@@ -33,4 +34,5 @@ __all__ = [
     "read_experiment",
     "resume",
     "run",
+    "wires",
 ]

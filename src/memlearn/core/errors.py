@@ -38,6 +38,22 @@ class DataError(MemlearnError):
     """A file that is missing, truncated, corrupt, or not what its name says."""
 
 
+class ConvergenceError(MemlearnError, ArithmeticError):
+    """A calculation that did not come near enough to its answer, so that there is none.
+
+    Arguments:
+        found: how far it came.
+        advice: what to try.
+    """
+
+    def __init__(self, found: str, advice: str) -> None:
+        self.found, self.advice = found, advice
+        super().__init__(f"{found.rstrip('.')}. {advice}")
+
+    def __reduce__(self) -> tuple[type[ConvergenceError], tuple[str, str]]:
+        return type(self), (self.found, self.advice)
+
+
 def nearest(word: str, allowed: Iterable[str]) -> str:
     """A remedy sentence: the nearest allowed word, if any, and all of them.
 

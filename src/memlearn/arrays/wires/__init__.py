@@ -2,6 +2,8 @@
 
 from ...core.component import choice, members
 from .base import AbstractWires as AbstractWires
+from .functions import solve as solve
+from .functions import transfer as transfer
 from .ideal import IdealWires as IdealWires
 
 MEMBERS = members(globals(), AbstractWires)

@@ -1,0 +1,93 @@
+"""Arrays whose cells are not ohmic: Newton's method forward, one linear network backward."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...core.errors import ConvergenceError, InputError
+from ...ops.wires import newton
+from ...ops.wires.network import Ends, Network
+from ..selectors import AbstractSelector
+from .circuit import Read, paired, terminals
+from .solvers import fields
+
+
+class Bent(torch.autograd.Function):
+    """Currents and node voltages; gradients of the currents.
+
+    Around the solution the array is a linear one of cells dI/dV. With d the voltages across the cells and d* those of
+    that network when dL/dI drives the sensed ends: dL/dG = - sum over samples of (I / G) d*, as every law is
+    proportional to G, and dL/dV is the current into the driven ends.
+    """
+
+    @staticmethod
+    def forward(  # noqa: D102  # noqa: D102
+        ctx: Any, g: Tensor, v: Tensor, selector: AbstractSelector, network: Network, read: Read, tolerance: float
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        least = min(float(r.min()) for r in (network.word, network.bit, network.left, network.bottom))
+        if least <= 0:
+            raise InputError(
+                "r_word_line", 0.0, "cells that are not ohmic need lines with a resistance > 0", "1e-3 ohm will do."
+            )
+        sizes = torch.broadcast_shapes(g.shape[:-2], v.shape[:-2])
+        found = []
+        for one, voltage in zip(*paired(g, v, sizes), strict=True):
+            found.append(_solved(one, voltage, selector, network, read == "transposed", tolerance))
+        current, word, bit = (
+            torch.from_numpy(np.stack(parts)).reshape(*sizes, *parts[0].shape).to(v)
+            for parts in zip(*found, strict=True)
+        )
+        ctx.save_for_backward(g, v, word - bit)
+        ctx.settings = selector, network, read, tolerance
+        ctx.mark_non_differentiable(word, bit)
+        return current, word, bit
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(  # noqa: D102
+        ctx: Any, error: Tensor, *_: Any
+    ) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        g, v, across = ctx.saved_tensors
+        selector, network, read, tolerance = ctx.settings
+        wide, sizes = torch.broadcast_to(g[..., None, :, :], across.shape), across.shape[:-3]
+        to_v, back = error.new_empty(*sizes, *v.shape[-2:]), torch.empty_like(across)
+        cells, drops = (x.detach().double().cpu().numpy() for x in (wide, across))
+        slopes = selector.slope(cells, drops)
+        for index in np.ndindex(*across.shape[:-2]):
+            ends = terminals(error[index][None].double().cpu().numpy(), g.shape[-2:], read == "forward")
+            solved = fields("lines", slopes[index], network, ends, tolerance)
+            into = solved.currents
+            driven = into.left + into.right if read == "forward" else into.top + into.bottom
+            to_v[index] = torch.from_numpy(driven[0]).to(to_v)
+            back[index] = torch.from_numpy(solved.word[0] - solved.bit[0]).to(back)
+        unit = torch.from_numpy(selector.current(np.ones_like(drops), drops)).to(back)
+        to_g = -(unit * back).sum(-3).sum_to_size(g.shape)
+        return to_g, to_v.sum_to_size(v.shape), None, None, None, None
+
+
+def _solved(
+    cells: np.ndarray,
+    voltage: np.ndarray,
+    selector: AbstractSelector,
+    network: Network,
+    transposed: bool,
+    tolerance: float,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Currents into the sensed ends, word and bit nodes of one array."""
+    ends: Ends = terminals(voltage, cells.shape, transposed)
+    scale = max(float(np.abs(voltage).max(initial=0.0)), 1e-300)
+    solved, outcomes = newton.solve(
+        lambda d: (selector.current(cells, d), selector.slope(cells, d)), network, ends, cells.shape, tolerance * scale
+    )
+    worst = max((outcome.change for outcome in outcomes), default=0.0)
+    if not worst <= tolerance * scale:
+        raise ConvergenceError(
+            f"Newton's method still moves nodes by {worst:.1e} V after {max(o.steps for o in outcomes)} steps",
+            "Lower the drive, soften the selector (a wider knee, more leak), or loosen the tolerance.",
+        )
+    into = solved.currents
+    return (into.left + into.right if transposed else into.top + into.bottom), solved.word, solved.bit

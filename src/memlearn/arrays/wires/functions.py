@@ -1,0 +1,187 @@
+"""The network of an array, for those who want only this: currents, node voltages, the array as one matrix."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...core.errors import InputError
+from ...ops.wires.network import Network
+from ..selectors import AbstractSelector, Ohmic
+from .bent import Bent
+from .circuit import DoubleSided, PerLine, Read, Resistances, check_conductances, checked, paired, terminals
+from .solvers import Solver, choose, fields
+from .solvers import transfer as solved_transfer
+
+
+def solve(  # noqa: PLR0913
+    conductances: Tensor,
+    voltages: Tensor,
+    *,
+    r_word_line: PerLine = 1.0,
+    r_bit_line: PerLine = 1.0,
+    r_source: PerLine = 0.0,
+    r_sense: PerLine = 0.0,
+    read: Read = "forward",
+    double_sided: DoubleSided = "none",
+    selector: AbstractSelector | None = None,
+    tolerance: float = 1e-9,
+    solver: Solver = "auto",
+    return_node_voltages: bool = False,
+) -> Tensor | tuple[Tensor, Tensor, Tensor]:
+    """Currents of an array with resistive lines: Kirchhoff's laws, to the tolerance.
+
+    Word lines are driven on the left and bit lines sensed at the bottom, at 0 V ("forward"), or bit lines are driven at
+    the bottom and word lines sensed on the left ("transposed"). One segment per crossing: what lies between a source
+    and a line's first node is r_source + r_word_line.
+
+    Arguments:
+        conductances: S, (..., rows, columns), of the cells; 0 is an open cell.
+        voltages: V, (..., samples, rows), or (..., samples, columns) when transposed; leading axes broadcast.
+        r_word_line, r_bit_line: ohm, of a segment; one number, or one for each line.
+        r_source, r_sense: ohm, of drivers and of sense inputs; one number, or one for each driven or sensed line.
+        read: the direction.
+        double_sided: lines that are driven, or sensed, at both ends.
+        selector: I(V) of the cells, see `memlearn.arrays.selectors`; None: Ohm's law. One that is not linear is solved
+            by Newton's method, for lines with a resistance > 0.
+        tolerance: largest error of a current, relative to the largest.
+        solver: see `Solver`.
+        return_node_voltages: also return the voltages of all nodes; costs an iterative solution for each sample.
+
+    Returns:
+        A, (..., samples, columns), or (..., samples, rows) when transposed, in the type of the inputs; with
+        `return_node_voltages` also V, (..., samples, rows, columns), of the word lines' and of the bit lines' nodes.
+        Differentiable with respect to conductances and voltages (currents only).
+
+    Raises:
+        InputError: shapes, signs or names are wrong.
+        ConvergenceError: the tolerance was not reached; there is no result then.
+    """
+    g, v = checked(conductances, voltages, read)
+    if not 0 < tolerance < 1:
+        raise InputError("tolerance", tolerance, "must lie between 0 and 1", "1e-9, for instance.")
+    if isinstance(selector, Ohmic):
+        g = selector.folded(g)
+    lines = Resistances(r_word_line, r_bit_line, r_source, r_sense, double_sided)
+    network = lines.network(g.shape[-2], g.shape[-1], read)
+    if v.dim() == 1:
+        raise InputError("voltages", tuple(v.shape), "must have shape (..., samples, lines)", "Add an axis: v[None].")
+    if selector is not None and not selector.linear:
+        current, word, bit = Bent.apply(g, v, selector, network, read, tolerance)
+        return (current, word, bit) if return_node_voltages else current
+    if return_node_voltages:
+        return _nodes(g, v, network, read, tolerance, solver)
+    return _Solve.apply(g, v, network, read, tolerance, solver)
+
+
+def transfer(  # noqa: PLR0913
+    conductances: Tensor,
+    *,
+    r_word_line: PerLine = 1.0,
+    r_bit_line: PerLine = 1.0,
+    r_source: PerLine = 0.0,
+    r_sense: PerLine = 0.0,
+    read: Read = "forward",
+    double_sided: DoubleSided = "none",
+    selector: Ohmic | None = None,
+    tolerance: float = 1e-9,
+    solver: Solver = "auto",
+) -> Tensor:
+    """The whole array as one matrix W, exact: `voltages @ W` is `solve`'s answer, `voltages @ W.mT` when transposed.
+
+    Arguments as in `solve`.
+
+    Returns:
+        S, (..., rows, columns). The matrices of the two directions are equal where drivers and senses have equal
+        resistances.
+    """
+    g = torch.as_tensor(conductances)
+    if g.dim() < 2 or 0 in g.shape or not g.is_floating_point():
+        raise InputError("conductances", tuple(g.shape), "must be floating-point numbers (..., rows, columns)", "S.")
+    check_conductances(g)
+    if selector is not None:
+        g = selector.folded(g)
+    lines = Resistances(r_word_line, r_bit_line, r_source, r_sense, double_sided)
+    return transfers(g, lines.network(g.shape[-2], g.shape[-1], read), tolerance, solver)
+
+
+def transfers(g: Tensor, network: Network, tolerance: float, solver: Solver) -> Tensor:
+    """S, (..., rows, columns), of checked conductances: one elimination an array."""
+    flat = g.detach().double().cpu().numpy().reshape(-1, *g.shape[-2:])
+    found = [solved_transfer(choose(solver, one, network, 0, tolerance), one, network) for one in flat]
+    return torch.from_numpy(np.stack(found)).reshape(g.shape).to(g)
+
+
+class _Solve(torch.autograd.Function):
+    """Currents; the gradient needs one more solution, with the error at the sensed ends, and no unrolled iteration.
+
+    With d the voltages across the cells, and d* those when dL/dI drives the sensed ends of the same network:
+    dL/dG = - sum over samples of d d*, and dL/dV is the current into the driven ends.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, g: Tensor, v: Tensor, network: Network, read: Read, tolerance: float, solver: Solver
+    ) -> Tensor:
+        ctx.save_for_backward(g, v)
+        ctx.settings = network, read, tolerance, solver
+        return _currents(g, v, network, read == "transposed", tolerance, solver)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, error: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        g, v = ctx.saved_tensors
+        network, read, tolerance, solver = ctx.settings
+        transposed = read == "transposed"
+        to_v = to_g = None
+        if ctx.needs_input_grad[1]:
+            to_v = _currents(g, error, network, not transposed, tolerance, solver).sum_to_size(v.shape)
+        if ctx.needs_input_grad[0]:
+            word, bit = _nodes(g, v, network, read, tolerance, solver)[1:]
+            other: Read = "forward" if transposed else "transposed"
+            word_back, bit_back = _nodes(g, error, network, other, tolerance, solver)[1:]
+            to_g = -((word - bit) * (word_back - bit_back)).sum(-3).sum_to_size(g.shape)
+        return to_g, to_v, None, None, None, None
+
+
+def _currents(g: Tensor, v: Tensor, network: Network, transposed: bool, tolerance: float, solver: Solver) -> Tensor:
+    """A, of checked tensors; `transposed` drives the bit lines of the same network."""
+    sizes = torch.broadcast_shapes(g.shape[:-2], v.shape[:-2])
+    samples = v.shape[-2]
+    arrays = g.detach().double().cpu().reshape(-1, *g.shape[-2:]).numpy()
+    kinds: list[Solver] = [choose(solver, one, network, samples, tolerance) for one in arrays]
+    if set(kinds) <= {"ports", "hybrid"}:
+        w = np.stack([solved_transfer(kind, one, network) for kind, one in zip(kinds, arrays, strict=True)])
+        whole = torch.from_numpy(w).reshape(g.shape)
+        return (v.double().cpu() @ (whole.mT if transposed else whole)).to(v)
+    flat_g, flat_v = paired(g, v, sizes)
+    found = []
+    for one, voltage in zip(flat_g, flat_v, strict=True):
+        kind = choose(solver, one, network, samples, tolerance)
+        if kind in ("ports", "hybrid"):
+            w = solved_transfer(kind, one, network)
+            found.append(voltage @ (w.T if transposed else w))
+            continue
+        currents = fields(kind, one, network, terminals(voltage, one.shape, transposed), tolerance).currents
+        found.append(currents.left + currents.right if transposed else currents.top + currents.bottom)
+    return torch.from_numpy(np.stack(found)).reshape(*sizes, samples, -1).to(v)
+
+
+def _nodes(
+    g: Tensor, v: Tensor, network: Network, read: Read, tolerance: float, solver: Solver
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Currents, A, and node voltages, V, of checked tensors."""
+    sizes, transposed = torch.broadcast_shapes(g.shape[:-2], v.shape[:-2]), read == "transposed"
+    found = []
+    for one, voltage in zip(*paired(g, v, sizes), strict=True):
+        kind: Solver = "sparse" if solver == "sparse" else "lines"
+        solved = fields(kind, one, network, terminals(voltage, one.shape, transposed), tolerance)
+        ends = solved.currents
+        into = ends.left + ends.right if transposed else ends.top + ends.bottom
+        found.append((into, solved.word, solved.bit))
+    joined = (torch.from_numpy(np.stack(parts)).to(v) for parts in zip(*found, strict=True))
+    current, word, bit = (part.reshape(*sizes, *part.shape[1:]) for part in joined)
+    return current, word, bit

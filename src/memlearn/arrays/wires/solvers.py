@@ -1,0 +1,101 @@
+"""Ways to solve the network of an array, each with its domain, and the choice among them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from ...core.errors import ConvergenceError, InputError, nearest
+from ...ops.wires import hybrid, lines, ports, reference
+from ...ops.wires.network import Ends, Network, Solved
+
+Solver = Literal["auto", "ports", "hybrid", "lines", "sparse"]
+"""auto: the fastest in whose domain the array lies.
+
+    ports   the exact transfer matrix in O(n^3); segments not much smaller than 1e-2 ohm; any number of inputs
+    hybrid  the exact transfer matrix for lines of little or no resistance, about ten times slower
+    lines   conjugate gradients with exact lines; segments > 0; few inputs, node voltages, very large arrays
+    sparse  Kirchhoff's equations by a sparse direct solver: the reference, slow
+"""
+
+ROUNDING = 2.3e-16
+_LIMIT = 500
+"""Iterations after which conjugate gradients have failed; 28 were needed for 1024 x 1024 cells at 10 ohm."""
+_FEW = 0.15
+"""Inputs per line below which conjugate gradients beat the transfer matrix."""
+
+
+def choose(wanted: Solver, conductance: np.ndarray, network: Network, inputs: int, tolerance: float) -> Solver:
+    """The solver for so many inputs; `inputs` 0 asks for the transfer matrix.
+
+    Raises:
+        InputError: the name is unknown, or the array lies outside the domain of the solver that was asked for.
+    """
+    names = ("auto", "ports", "hybrid", "lines", "sparse")
+    if wanted not in names:
+        raise InputError("solver", wanted, "unknown solver", nearest(str(wanted), names))
+    loss = rounding(conductance, network)
+    if wanted == "auto":
+        if loss > tolerance:
+            return "hybrid"
+        return "lines" if 0 < inputs <= _FEW * max(conductance.shape) and max(conductance.shape) >= 32 else "ports"
+    if wanted in ("ports", "lines") and not np.isfinite(loss):
+        raise InputError("solver", wanted, "needs lines with a resistance > 0", "Use 'hybrid', or 'auto'.")
+    if wanted == "ports" and loss > tolerance:
+        allowed = f"loses {loss:.1e} of the currents to rounding here, more than the tolerance of {tolerance:.1e}"
+        raise InputError("solver", wanted, allowed, "Use 'hybrid', or 'auto'.")
+    return wanted
+
+
+def rounding(conductance: np.ndarray, network: Network) -> float:
+    """Bound of what nodal forms lose: rounding of the largest conductance of a segment, against a mean cell."""
+    least = min(network.word.min(), network.bit.min(), network.left.min(), network.bottom.min())
+    typical = float(conductance.mean())
+    if least == 0:
+        return float("inf")
+    return ROUNDING / (least * typical) if typical > 0 else 0.0
+
+
+def transfer(solver: Solver, conductance: np.ndarray, network: Network) -> np.ndarray:
+    """S, (rows, columns): currents into bit-line terminals per V on word-line terminals, by `choose`'s solver.
+
+    Raises:
+        ConvergenceError: rounding has eaten the conductances.
+    """
+    if solver == "hybrid":
+        return hybrid.transfer(conductance, network)
+    if solver == "ports":
+        try:
+            return ports.transfer(ports.eliminate(conductance, network), network)
+        except ports.Failed as error:
+            raise ConvergenceError(
+                f"port elimination failed: {error}",
+                "The conductances span too much for it: use solver='hybrid', or 'sparse'.",
+            ) from None
+    rows, columns = conductance.shape
+    word, bit = np.eye(rows), np.zeros((rows, columns))
+    currents = fields(solver, conductance, network, Ends(word, word, bit, bit), 1e-13).currents
+    return currents.top + currents.bottom
+
+
+def fields(solver: Solver, conductance: np.ndarray, network: Network, voltages: Ends, tolerance: float) -> Solved:
+    """Voltages of all nodes and currents of all ends, for terminals at given voltages (samples, lines).
+
+    Raises:
+        ConvergenceError: the tolerance was not reached.
+    """
+    if solver == "sparse" or not np.isfinite(rounding(conductance, network)):
+        try:
+            return reference.solve(conductance, network, voltages)
+        except (reference.Floating, reference.Shorted) as error:
+            raise ConvergenceError(str(error), "Attach the line, or give its end a resistance.") from None
+    # The iteration measures energy; currents are as good as that times a small factor, hence the margin.
+    found, outcomes = lines.solve(lines.prepare(conductance, network), network, voltages, 0.1 * tolerance, _LIMIT)
+    worst = max((outcome.residual for outcome in outcomes), default=0.0)
+    if not worst <= 0.1 * tolerance:
+        raise ConvergenceError(
+            f"conjugate gradients stand at {worst:.1e} after {_LIMIT} iterations, wanted {0.1 * tolerance:.1e}",
+            "Loosen the tolerance, or use solver='hybrid', which is exact.",
+        )
+    return found
