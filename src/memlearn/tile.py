@@ -242,32 +242,33 @@ class Tile(nn.Module):
             Pulses and distinct cells as of `write`; and, if the plan is `heard`, the weights (inputs, outputs) as they
             were last read, as wanted where nothing was programmed.
         """
-        if not bool(torch.isfinite(plan.weight).all()):
+        # A finite sum has finite terms, and costs a fifth.
+        if not bool(torch.isfinite(plan.weight.sum())) and not bool(torch.isfinite(plan.weight).all()):
             raise InputError("plan.weight", "a tensor with NaN or infinity", "must be finite", "Look at the loss.")
         device, mapping = self.array.device, self.array.crossbar.mapping
         weight = plan.weight.to(self.conductance)
-        wanted = self._targets(weight)
         stream, event = self.stream.child("update"), int(self.events[2])
         if plan.relative:
-            shift = wanted - self._targets(torch.zeros_like(weight))
+            shift = self._targets(weight) - self._targets(torch.zeros_like(weight))
             if plan.scheme.unseen:
                 chosen, target = shift != 0, self.conductance + shift
             else:
                 seen = device.conductance(self.state, stream.child("before"), event)
                 chosen, target = shift != 0, (seen + shift).clamp(device.g_min, device.g_max)
         elif plan.previous is None:
-            chosen, target = self.used(), wanted
+            chosen, target = self.used(), self._targets(weight)
         else:
-            chosen, target = wanted != self._targets(plan.previous.to(self.conductance)), wanted
+            chosen, target = self._changed(weight, plan.previous.to(self.conductance))
         known = None if plan.sent is None else self._known(plan.sent)
         if known is not None:
             chosen = known.pulses > 0
         order = Order(target, chosen & self.used(), stream, event, known)
         done = plan.scheme.program(device, self.state, order, self.backend)
         self.events[2] += plan.scheme.events
-        tally = Tally(int(done.pulses.sum()), int((done.pulses > 0).sum()))
+        pulses = done.pulses[order.chosen]  # few, as a rule: sums over whole arrays would cost more than the writing
+        tally = Tally(int(pulses.sum()), int(torch.count_nonzero(pulses)))
         if self.ledger is not None:
-            self._count_programming(done, order.chosen, plan)
+            self._count_programming(done, order.chosen, tally, plan)
         if not plan.heard:
             return tally, None
         return tally, self._whole(mapping.weight(done.seen.where(order.chosen, target), device.g_min, device.g_max))
@@ -284,18 +285,34 @@ class Tile(nn.Module):
         device = self.array.device
         return self.array.crossbar.mapping.conductances(self.cut_weights(weight), device.g_min, device.g_max)
 
-    def _count_programming(self, done: Programmed, chosen: Tensor, plan: Targets) -> None:
+    def _changed(self, weight: Tensor, previous: Tensor) -> tuple[Tensor, Tensor]:
+        """Which cells have another target for these weights than for the previous ones, and the targets of these."""
+        if self.tiles != (1, 1):
+            target = self._targets(weight)
+            return target != self._targets(previous), target
+        # Word line by word line: most have no change where updates are sparse.
+        device, mapping = self.array.device, self.array.crossbar.mapping
+        rows = (weight != previous).any(1).nonzero()[:, 0]
+        new, old = (
+            mapping.conductances(part[rows], device.g_min, device.g_max)[: len(rows)] for part in (weight, previous)
+        )
+        chosen, target = torch.zeros_like(self.conductance, dtype=torch.bool), self.conductance.clone()
+        chosen[0, 0, rows], target[0, 0, rows] = new != old, new
+        return chosen, target
+
+    def _count_programming(self, done: Programmed, chosen: Tensor, tally: Tally, plan: Targets) -> None:
         """Enter pulses and reads, and how long they take where `plan.parallel` cells are served at once."""
         assert self.ledger is not None
         reads = done.reads + chosen if plan.relative and not plan.scheme.unseen else done.reads
+        looked, single = reads[chosen].sum(), plan.parallel == "cell" and self.tiles == (1, 1)
         for event, during, n in (
-            (Event.PULSE, Pass.UPDATE, done.pulses.sum()),
-            (Event.PULSED_CELL, Pass.UPDATE, (done.pulses > 0).sum()),
-            (Event.CELL_WRITE, Pass.UPDATE, chosen.sum()),
-            (Event.GIVEN_UP, Pass.UPDATE, done.failed.sum()),
-            (Event.TRAIN_SLOT, Pass.UPDATE, _slots(done.pulses, plan.parallel)),
-            (Event.SINGLE_READ, Pass.VERIFY, reads.sum()),
-            (Event.READ_SLOT, Pass.VERIFY, _slots(reads, plan.parallel)),
+            (Event.PULSE, Pass.UPDATE, tally.pulses),
+            (Event.PULSED_CELL, Pass.UPDATE, tally.cells),
+            (Event.CELL_WRITE, Pass.UPDATE, torch.count_nonzero(chosen)),
+            (Event.GIVEN_UP, Pass.UPDATE, done.failed[chosen].sum()),
+            (Event.TRAIN_SLOT, Pass.UPDATE, tally.pulses if single else _slots(done.pulses, plan.parallel)),
+            (Event.SINGLE_READ, Pass.VERIFY, looked),
+            (Event.READ_SLOT, Pass.VERIFY, looked if single else _slots(reads, plan.parallel)),
         ):
             self.ledger.count(self.name, during, event, int(n))
 

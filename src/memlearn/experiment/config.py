@@ -19,6 +19,23 @@ from .networks import MLP, AnyNetwork
 from .tables import with_nones
 
 
+class Wear(Component):
+    """What is counted of writes and wear beside the ledger."""
+
+    baselines: Literal["auto", "always", "never"] = setting(
+        "auto",
+        doc="count the writes of three baselines on the run's own gradients: auto where cells are programmed to "
+        "targets; compiled training of whole batches is not used then",
+    )
+    threshold: float = quantity(
+        0.1, unit="1", gt=0, le=1, doc="of the baseline that writes large gradients: fraction of the layer's largest"
+    )
+    closed_loop_pulses: float | None = quantity(
+        None, unit="1", gt=0, doc="pulses of a baseline's write of a weight; none: as many as the run's own writes take"
+    )
+    endurance: float = quantity(1e5, unit="1", gt=0, doc="pulses that a cell is assumed to survive, for its lifetime")
+
+
 class Training(Component):
     """How long, in what portions, and with what beside it."""
 
@@ -41,6 +58,7 @@ class Training(Component):
     float_reference: FloatReference | None = setting(
         None, doc="train the same network in plain floating point too, on the same images in the same order"
     )
+    wear: Wear = setting(Wear(), doc="counts of writes and wear")
     checkpoint_every: int = quantity(10_000, unit="1", ge=1, doc="images between checkpoints, within an epoch")
     evaluate_batch: int = quantity(
         1000, unit="1", ge=1, doc="images of one evaluation read; with read noise another value draws other numbers"

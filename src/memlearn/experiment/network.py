@@ -46,10 +46,13 @@ def float_network(experiment: Experiment, data: Data) -> str:
     """The yardstick in words."""
     network, kind = experiment.network, experiment.network.neuron.kind
     shape = network.words(data.image_shape, data.classes)
+    reference = experiment.training.float_reference
+    levels = None if reference is None else reference.levels
+    quantised = "" if levels is None else f", weights of {levels} levels a device, trained straight through"
     if not network.hidden or isinstance(network, Recurrent):  # type: ignore[attr-defined]
-        return f"{shape}, softmax cross-entropy"
+        return f"{shape}, softmax cross-entropy{quantised}"
     neurons = kind if kind in _ACTIVATIONS else f"relu in place of {kind}"
-    return f"{shape}, {neurons}, softmax cross-entropy"
+    return f"{shape}, {neurons}, softmax cross-entropy{quantised}"
 
 
 def w_max(experiment: Experiment) -> tuple[float, ...]:
@@ -61,6 +64,12 @@ def w_max(experiment: Experiment) -> tuple[float, ...]:
 def weight_layers(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     """The layers of a plain network that have weights, from input to output."""
     return ((name, m) for name, m in model.named_modules() if isinstance(m, nn.Linear | nn.Conv2d | nn.RNNBase))
+
+
+def parameter_limits(experiment: Experiment, model: nn.Module) -> list[float]:
+    """The largest weight that an array would hold, for every parameter of a plain network."""
+    layers = zip(weight_layers(model), w_max(experiment), strict=True)
+    return [most for (_, layer), most in layers for _ in layer.parameters()]
 
 
 class _InMemory:

@@ -19,6 +19,7 @@ from .config import Experiment
 from .session import Session, pulsed_share
 from .storage import ARRAYS, write_bytes
 from .versions import versions
+from .writes import eliminated, images_to_first_failure
 
 
 def result(session: Session) -> dict[str, Any]:
@@ -54,6 +55,7 @@ def result(session: Session) -> dict[str, Any]:
         "seed": experiment.seed,
         "versions": versions(),
         "layers": layers,
+        **_wear(session, layers),
         "ledger": session.ledger.state(),
         "sources": list(dict.fromkeys(s for part in _components(experiment) for s in part.sources)),
     }
@@ -72,9 +74,11 @@ def write_arrays(session: Session, folder: Path) -> None:
         tensors[f"conductance/{name}"] = tile.conductance.float().masked_fill(unused, torch.nan)
         tensors[f"pulses/{name}"] = tile.counters[..., 0].to(torch.int32)
         tensors[f"weight/{name}"] = tile.weight().float()
-    for name, module in session.main.model.named_modules():
+    for name, module in network.weight_layers(session.main.model):
         if isinstance(module, torch.nn.Linear):
             tensors[f"weight/{name}"] = module.weight.detach().T
+        elif isinstance(module, torch.nn.Conv2d):  # kernels as columns, as arrays hold them
+            tensors[f"weight/{name}"] = module.weight.detach().permute(2, 3, 1, 0).flatten(0, 2)
     write_bytes(folder / ARRAYS, save({key: value.contiguous() for key, value in tensors.items()}))
 
 
@@ -98,6 +102,24 @@ def _layers(session: Session) -> list[dict[str, Any]]:
             }
         )
     return found
+
+
+def _wear(session: Session, layers: list[dict[str, Any]]) -> dict[str, Any]:
+    """What was written beside what simpler rules would have written, and how long the cells last."""
+    wear, last, rule = session.experiment.training.wear, session.writes(), session.main.rule
+    most = max((layer["pulses_per_cell_max"] for layer in layers), default=0)
+    saved = None
+    if isinstance(rule, Rule) and rule.census is not None and session.first is not None and last is not None:
+        saved = eliminated(session.first, last, session.experiment, rule.census)
+    return {
+        "writes_eliminated": saved,
+        "pulses_per_cell": {
+            layer["name"]: {figure: layer[f"pulses_per_cell_{figure}"] for figure in ("mean", "p99", "max")}
+            for layer in layers
+        },
+        "endurance": wear.endurance,
+        "images_to_first_failure": images_to_first_failure(session.overall.images, most, wear),
+    }
 
 
 def _methods(session: Session) -> dict[str, Any]:

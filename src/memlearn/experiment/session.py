@@ -17,14 +17,16 @@ from ..core.ledger import Ledger
 from ..core.random import Stream
 from ..datasets import Data
 from ..learning import FloatReference, Rule
+from ..learning.census import Census
 from ..learning.loop import Loss, Pace, Totals, train_images
-from ..learning.plain import PlainSGD
+from ..learning.plain import PlainSGD, StraightThroughSGD
 from ..nn import TernaryMarginLoss, attach_ledger, tiles
 from . import network
 from .checkpoint import Checkpoint, prefixed
 from .config import Experiment
 from .storage import CHECKPOINT
 from .versions import versions
+from .writes import census_of, snapshot
 
 SPAN = 512
 """Images between two looks at the clock and at Ctrl-C, rounded up to whole batches."""
@@ -89,6 +91,8 @@ class Session:
     seconds: float = 0.0
     """Spent training in the arrays, in all sittings together; evaluation and yardstick aside."""
     epoch_seconds: float = 0.0
+    first: dict[str, Any] | None = None
+    """Writes of the first epoch, where they are counted and it is over."""
 
     @property
     def cells(self) -> int:
@@ -112,8 +116,7 @@ class Session:
         span = -(-min(SPAN, self.experiment.training.checkpoint_every) // self.batch) * self.batch
         chosen = order[self.image : self.image + span]
         inputs, labels = self.data.train.inputs[chosen], self.data.train.labels[chosen]
-        if isinstance(self.main.rule, Rule):
-            self.main.rule.rate = self.experiment.training.rate_decay**self.epoch
+        self._schedule()
         started = time.perf_counter()
         self._count(self.ledger)
         self.main.train(inputs, labels, self.batch)
@@ -144,8 +147,15 @@ class Session:
             record["float_validation_accuracy"] = network.accuracy(self.twin.model, validation, batch)
             self.twin.totals = Totals()
         self.history.append(record)
+        if self.epoch == 0:
+            self.first = self.writes()
         self.epoch, self.image, self.epoch_seconds, self.main.totals = self.epoch + 1, 0, 0.0, Totals()
         return record
+
+    def writes(self) -> dict[str, Any] | None:
+        """Writes so far beside those of the baselines, where they are counted."""
+        census = self._census
+        return None if census is None else snapshot(census, self.ledger)
 
     def checkpoint(self) -> Checkpoint:
         """The run at rest."""
@@ -163,6 +173,8 @@ class Session:
             "epoch_seconds": self.epoch_seconds,
             "history": self.history,
             "ledger": self.ledger.state(),
+            "census": census.state() if (census := self._census) is not None else None,
+            "first": self.first,
         }
         twin = self.twin.tensors("float") if self.twin is not None else {}
         return Checkpoint({**self.main.tensors("model"), **twin}, record)
@@ -186,10 +198,27 @@ class Session:
             self.twin.load(checkpoint, "float")
             self.twin.totals = _totals(record["twin_totals"])
         self.ledger.load(record["ledger"])
+        if (census := self._census) is not None:
+            census.load(record["census"])
+        self.first = record["first"]
         self.history = record["history"]
         self.epoch, self.image = record["epoch"], record["image"]
         self.overall = _totals(record["overall"])
         self.seconds, self.epoch_seconds = record["seconds"], record["epoch_seconds"]
+
+    @property
+    def _census(self) -> Census | None:
+        return self.main.rule.census if isinstance(self.main.rule, Rule) else None
+
+    def _schedule(self) -> None:
+        """Rates of the epoch at work."""
+        training = self.experiment.training
+        if isinstance(self.main.rule, Rule):
+            self.main.rule.rate = training.rate_decay**self.epoch
+        elif isinstance(self.experiment.rule, FloatReference):
+            self.main.rule.rate = self.experiment.rule.rate_decay**self.epoch
+        if self.twin is not None and training.float_reference is not None:
+            self.twin.rule.rate = training.float_reference.rate_decay**self.epoch
 
     def _count(self, ledger: Ledger | None) -> None:
         if isinstance(self.main.rule, Rule):
@@ -216,6 +245,7 @@ def begin(experiment: Experiment, data_directory: Path | None) -> Session:
         model = network.build(experiment, data)
         pace = Pace(experiment.training.seconds_per_batch, experiment.training.temperature)
         rule, loss = experiment.rule.attach(model), network.build_loss(experiment.network)
+        rule.census = census_of(experiment, rule)
         main = Trainee(model, rule, loss, pace=pace)
         if yardstick is not None:
             twin = _float_trainee(experiment, data, yardstick)
@@ -239,7 +269,11 @@ def fingerprint(data: Data) -> str:
 
 def _float_trainee(experiment: Experiment, data: Data, settings: FloatReference) -> Trainee:
     model = network.build_float(experiment, data)
-    return Trainee(model, PlainSGD(model, settings.learning_rate), network.float_loss())
+    rate, loss = settings.learning_rate, network.float_loss()
+    if settings.levels is None:
+        return Trainee(model, PlainSGD(model, rate), loss)
+    limits = network.parameter_limits(experiment, model)
+    return Trainee(model, StraightThroughSGD(model, rate, settings.levels, limits), loss)
 
 
 def _plain(totals: Totals) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from ..periphery import ADC, DAC, AbstractNeuron, TernaryComparator
 from ..programming import AbstractWriter, AnyWriter, Levels, Plan, Sign, Targets, WriteAddress
 from ..tile import Tile
 from .accumulate import AbstractAccumulator, AnyAccumulator, BatchCounter
+from .census import Census, Summed
 from .credit import AbstractCredit, AnyCredit, Backprop
 
 Rate = Annotated[float, Field(gt=0)]
@@ -93,12 +94,14 @@ class Rule:
             start = self.accumulator.programmed(self.memory[name])
             if start is not None:
                 layer.initialise(start.to(layer.tile.conductance))
+        self.census: Census | None = None
+        """Counts writes beside those of simpler rules; set it to have them counted."""
         self.waiting: dict[str, list[Factors]] = {name: [] for name in self.layers}
         self._connect()
 
     @property
     def rate(self) -> float:
-        """What a schedule sets: it multiplies the learning rate of trains and divides the threshold of counters."""
+        """What a schedule sets: it multiplies rates of trains and twins, and divides thresholds of counters."""
         return self._rate
 
     @rate.setter
@@ -124,7 +127,7 @@ class Rule:
         for (name, layer), rate in zip(self.layers.items(), self.rates, strict=True):
             factors = layer.take_factors()
             if factors is not None:
-                self.waiting[name].append(factors)
+                self.waiting[name].append(self._counted(name, layer, factors, rate))
             if (self.steps + 1) % self.parts.every or not self.waiting[name]:
                 continue
             done = self._write(name, layer, self._gathered(name), rate)
@@ -132,11 +135,23 @@ class Rule:
         self.steps += 1
         return Tally(pulses, cells)
 
+    def _counted(self, name: str, layer: ArrayLayer, factors: Factors, rate: float) -> Factors:
+        """The factors as the accumulator takes them; a census, where there is one, has seen their sum."""
+        if self.accumulator.gives == "targets" and rate != 1:  # a schedule scales what its memory learns
+            factors = factors._replace(columns=factors.columns * rate)
+        if self.census is None:
+            return factors
+        summed = Summed.of(factors)
+        self.census.gradient(name, layer.tile, summed.total)
+        return summed if self.parts.every == 1 else factors
+
     def _write(self, name: str, layer: ArrayLayer, factors: Factors, rate: float) -> Tally:
         """What a layer's factors ask for, in its array and in those that are kept in step with it."""
         memory = self.memory[name]
         wanted = self.accumulator.add(memory, factors)
         plan = self.writer.plan(wanted, self._address(layer.tile, rate))
+        if self.census is not None:
+            self.census.plan(name, layer.tile, plan)
         tallies = [self._send(name, layer.tile, plan)]
         for replica in layer.replicas.values():
             own = replica.plan(plan)

@@ -227,6 +227,10 @@ class FloatReference(AbstractRule):
     kind: Literal["float_reference"] = "float_reference"
 
     learning_rate: float = quantity(0.1, unit="1", gt=0, doc="of plain stochastic gradient descent")
+    rate_decay: float = quantity(1.0, unit="1", gt=0, le=1, doc="learning rate after an epoch / before")
+    levels: int | None = quantity(
+        None, unit="1", ge=2, le=4096, doc="quantise to so many levels a device, trained straight through; none: float"
+    )
 
     def parts(self) -> Parts:
         """It has none."""

@@ -36,7 +36,7 @@ class FloatTwin(AbstractAccumulator):
         """(3, inputs, outputs): the twin, the weights that are programmed, and w_max in every element."""
         twin = weight.detach().float().clamp(-w_max, w_max)
         memory = torch.stack([twin, torch.zeros_like(twin), torch.full_like(twin, w_max)])
-        memory[1] = self._quantised(memory)
+        self._quantise(memory)
         return memory
 
     def twin(self, memory: Tensor | None) -> Tensor | None:
@@ -52,14 +52,14 @@ class FloatTwin(AbstractAccumulator):
     def add(self, memory: Tensor | None, factors: Factors) -> Wanted:
         """The levels before, and after this batch."""
         assert memory is not None
-        twin, w_max = memory[0], memory[2]
-        twin.add_(factors.sum().to(twin), alpha=self.learning_rate)
-        torch.minimum(torch.maximum(twin, -w_max, out=twin), w_max, out=twin)
-        before, after = memory[1].clone(), self._quantised(memory)
-        memory[1] = after
+        # Sums and levels in place: layer-sized temporaries cost more than the arithmetic.
+        twin, levels, w_max = memory[0], memory[1], self._w_max(memory)
+        twin.add_(factors.sum().to(twin), alpha=self.learning_rate).clamp_(-w_max, w_max)
+        before = levels.clone()
+        self._quantise(memory)
         if not self.residual:
-            twin.copy_(after)
-        return Levels(before, after, self.feedback > 0)
+            twin.copy_(levels)
+        return Levels(before, levels, self.feedback > 0)
 
     def reached(self, memory: Tensor | None, weight: Tensor) -> None:
         """Put part of the programming error into the twin."""
@@ -70,7 +70,11 @@ class FloatTwin(AbstractAccumulator):
         """The twin; the programmed level follows from it."""
         return 32
 
-    def _quantised(self, memory: Tensor) -> Tensor:
-        """The twin on the grid of levels."""
-        step = memory[2] / (self.levels - 1)
-        return (memory[0] / step).round() * step
+    def _quantise(self, memory: Tensor) -> None:
+        """Put the twin, on the grid of levels, where the programmed weights are kept."""
+        step = self._w_max(memory) / (self.levels - 1)
+        torch.div(memory[0], step, out=memory[1]).round_().mul_(step)
+
+    @staticmethod
+    def _w_max(memory: Tensor) -> float:
+        return float(memory[2].flatten()[0])

@@ -25,7 +25,7 @@ def fuse(model: nn.Module, rule: Rule, loss: object) -> AbstractFused | None:
         rule: at work on it.
         loss: cross-entropy or ternary margin, with their mean over samples.
     """
-    if type(model) is not nn.Sequential or rule.parts.every > 1:
+    if type(model) is not nn.Sequential or rule.parts.every > 1 or rule.census is not None:
         return None
     layers, neurons = [m for m in list(model)[0::2] if type(m) is Linear], list(model)[1::2]
     # A layer that stands in the model twice, or that the rule does not train, needs the stages.
