@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from .arrays.mapping import Access, AnyMapping, DifferentialPair
 from .arrays.wires import AnyWires, IdealWires
+from .cells import AnyCell, Single
 from .core.component import Component, quantity, setting
 from .core.errors import InputError, nearest
 from .core.ledger import Event, Ledger, Pass
@@ -18,7 +19,7 @@ from .core.types import Counts, PulsePlan
 from .devices import AnyDevice, Backend, ConstantStep, DeviceState
 from .ops import random
 from .ops.pulse_update import Tally
-from .periphery import ADC, DAC, Address, AnyDriver, AnySense
+from .periphery import ADC, DAC, Address, AnyDriver, AnySense, Driven
 from .programming import Sent, Targets
 from .programming.base import Parallelism
 from .programming.schemes import Known, Order, Programmed
@@ -47,6 +48,19 @@ class Crossbar(Component):
     columns: int = quantity(1024, unit="1", ge=1, doc="most bit lines of a tile")
     read_voltage: float = quantity(0.2, unit="V", gt=0, doc="voltage of a fully driven line while reading")
 
+    @property
+    def capacity(self) -> tuple[int, int]:
+        """Weights (inputs, outputs) that a tile holds.
+
+        Raises:
+            InputError: it holds none.
+        """
+        most = self.mapping.capacity(self.rows, self.columns)
+        if min(most) < 1:
+            size, allowed = f"{self.rows} x {self.columns} cells", f"holds no weight of {self.mapping.kind}"
+            raise InputError("crossbar", size, allowed, "Enlarge it.")
+        return most
+
 
 class Array(Component):
     """Everything that a layer's arrays are made of."""
@@ -54,6 +68,7 @@ class Array(Component):
     device: AnyDevice = setting(ConstantStep(), doc="law of the cells")
     crossbar: Crossbar = setting(Crossbar(), doc="shape and wiring of the tiles")
     periphery: Periphery = setting(Periphery(), doc="converters of both directions")
+    cell: AnyCell = setting(Single(), doc="parts of a weight, each with cells of its own, and what passes between them")
 
 
 class Tile(nn.Module):
@@ -70,6 +85,7 @@ class Tile(nn.Module):
         backend: "cpu" for compiled kernels and merged noise, "reference" for stage by stage.
         dtype: of the conductances; float64 to compare with exact arithmetic.
         threads: of the pulse kernels; no result depends on it.
+        most: fewer weights (inputs, outputs) than would fit on a physical tile, so that several stacks match.
     """
 
     conductance: Tensor
@@ -79,7 +95,7 @@ class Tile(nn.Module):
     events: Tensor
     mask: Tensor
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one number a line
         self,
         inputs: int,
         outputs: int,
@@ -90,6 +106,7 @@ class Tile(nn.Module):
         backend: Backend = "cpu",
         dtype: torch.dtype = torch.float32,
         threads: int = 1,
+        most: tuple[int, int] | None = None,
     ) -> None:
         super().__init__()
         for argument, value in (("inputs", inputs), ("outputs", outputs)):
@@ -102,14 +119,9 @@ class Tile(nn.Module):
         self.backend: Backend = backend
         self.serves = Pass.FORWARD  # the pass that a forward read works for; an array of its own may serve the way back
         crossbar, device, mapping = array.crossbar, array.device, array.crossbar.mapping
-        most = mapping.capacity(crossbar.rows, crossbar.columns)
-        if min(most) < 1:
-            raise InputError(
-                "crossbar",
-                f"{crossbar.rows} x {crossbar.columns} cells",
-                f"holds no weight of {mapping.kind}",
-                "Enlarge it.",
-            )
+        if not isinstance(array.cell, Single):
+            raise InputError("array.cell", array.cell.kind, "has several parts", "Use memlearn.compound.make_tile.")
+        most = most or crossbar.capacity
         self.tiles = math.ceil(inputs / most[0]), math.ceil(outputs / most[1])
         self.part = math.ceil(inputs / self.tiles[0]), math.ceil(outputs / self.tiles[1])
         self.unit_current = mapping.unit_current(crossbar.read_voltage, device.range)
@@ -145,16 +157,8 @@ class Tile(nn.Module):
         Returns:
             (samples, outputs): about values @ weight.
         """
-        port, mapping, at = self.array.periphery.forward, self.array.crossbar.mapping, self._address("forward", 0)
-        driven = port.drive.drive(self._cut(values, 0), self.array.crossbar.read_voltage, at.child("drive"))
-        current = self._currents(mapping.row_lines(driven.voltage).transpose(0, 1)[:, None], False, at)
-        signal = mapping.column_signal(current)
-        if port.sense.joins_tiles:
-            signal = signal.sum(0, keepdim=True)
-        outcome = port.sense.sense(signal, self.unit_current, at.child("sense")).sum(0)
-        if self.ledger is not None:
-            self.count_read(Pass.FORWARD, len(values))
-        return self._join(outcome, self.outputs, 1.0 if port.sense.decides else driven.scale)
+        driven, at = self.drive(values, Pass.FORWARD)
+        return self.sense(self.signal(driven.voltage, Pass.FORWARD, at), driven, Pass.FORWARD, at)
 
     def read_transposed(self, errors: Tensor) -> Tensor:
         """Transposed read: drive the bit lines, sense the word lines.
@@ -165,16 +169,48 @@ class Tile(nn.Module):
         Returns:
             (samples, inputs): about errors @ weight^T.
         """
-        port, mapping, at = self.array.periphery.backward, self.array.crossbar.mapping, self._address("backward", 1)
-        driven = port.drive.drive(self._cut(errors, 1), self.array.crossbar.read_voltage, at.child("drive"))
-        current = self._currents(mapping.column_lines(driven.voltage).transpose(0, 1)[None], True, at)
-        signal = mapping.row_signal(current).transpose(0, 1)
-        if port.sense.joins_tiles:
+        driven, at = self.drive(errors, Pass.BACKWARD)
+        return self.sense(self.signal(driven.voltage, Pass.BACKWARD, at), driven, Pass.BACKWARD, at)
+
+    # The stages of a read, which arrays that are read together share.
+
+    def drive(self, values: Tensor, way: Pass) -> tuple[Driven, Address]:
+        """What the lines of a read carry: the drivers' voltages (samples, tiles, lines), and the address of its event.
+
+        Arguments:
+            values: (samples, inputs), or backward (samples, outputs).
+            way: forward or backward.
+        """
+        forward = way is Pass.FORWARD
+        port, at = self._port(way), self.next_read(way)
+        lines = self._cut(values, 0 if forward else 1)
+        return port.drive.drive(lines, self.array.crossbar.read_voltage, at.child("drive")), at
+
+    def next_read(self, way: Pass) -> Address:
+        """The address of the next read."""
+        return self._address("forward", 0) if way is Pass.FORWARD else self._address("backward", 1)
+
+    def signal(self, voltage: Tensor, way: Pass, at: Address) -> Tensor:
+        """What is sensed of voltages (samples, tiles, lines): (tiles along a sum, tiles across, samples, lines), A."""
+        mapping = self.array.crossbar.mapping
+        if way is Pass.FORWARD:
+            return mapping.column_signal(self._currents(mapping.row_lines(voltage).transpose(0, 1)[:, None], False, at))
+        current = self._currents(mapping.column_lines(voltage).transpose(0, 1)[None], True, at)
+        return mapping.row_signal(current).transpose(0, 1)
+
+    def sense(self, signal: Tensor, driven: Driven, way: Pass, at: Address) -> Tensor:
+        """The sensed values of a signal, (samples, outputs), or backward (samples, inputs)."""
+        sense = self._port(way).sense
+        if sense.joins_tiles:
             signal = signal.sum(0, keepdim=True)
-        outcome = port.sense.sense(signal, self.unit_current, at.child("sense")).sum(0)
+        outcome = sense.sense(signal, self.unit_current, at.child("sense")).sum(0)
         if self.ledger is not None:
-            self.count_read(Pass.BACKWARD, len(errors))
-        return self._join(outcome, self.inputs, 1.0 if port.sense.decides else driven.scale)
+            self.count_read(way, len(driven.voltage))
+        size = self.outputs if way is Pass.FORWARD else self.inputs
+        return self._join(outcome, size, 1.0 if sense.decides else driven.scale)
+
+    def _port(self, way: Pass) -> Port:
+        return self.array.periphery.forward if way is Pass.FORWARD else self.array.periphery.backward
 
     def write(self, plan: PulsePlan) -> Tally:
         """Send a pulse plan of weights (`Counts` (inputs, outputs), `Trains` over inputs and outputs) to the cells.
@@ -183,14 +219,14 @@ class Tile(nn.Module):
             Pulses of the plan that were sent to cells, and distinct cells that received any; those of a refresh, where
             the mapping has one, are in the ledger and in the cells' own counters.
         """
-        mapping = self.array.crossbar.mapping
+        mapping, turn = self.array.crossbar.mapping, int(self.events[4])
         if isinstance(plan, Counts):
             slots = int(plan.pulses.abs().amax()) if plan.pulses.numel() else 0
-            physical: PulsePlan = mapping.counts(plan._replace(pulses=self.cut_weights(plan.pulses)))
+            physical: PulsePlan = mapping.counts(plan._replace(pulses=self.cut_weights(plan.pulses)), turn)
         else:
             slots = plan.slots * len(plan.rows)
             cut = plan._replace(rows=self._cut(plan.rows, 0), columns=self._cut(plan.columns, 1))
-            lines = mapping.trains(cut)
+            lines = mapping.trains(cut, turn)
             physical = lines._replace(rows=lines.rows.flatten(1), columns=lines.columns.flatten(1))
         tally = self.pulse(physical, slots)
         self.events[4] += 1
@@ -234,6 +270,19 @@ class Tile(nn.Module):
                 self.ledger.count(self.name, Pass.UPDATE, port.drive.event, int(chosen.any(-1).sum()))
         at = self._address("update", 2)
         return self.array.device.conductance(self.state, at.stream.child("look"), at.event)
+
+    def look_at_weights(self, chosen: Tensor) -> Tensor:
+        """Read the cells of chosen weights one by one, as `look`.
+
+        Arguments:
+            chosen: bool, (inputs, outputs).
+
+        Returns:
+            The weights (inputs, outputs) that the reads show; what the others show is of no use.
+        """
+        device, mapping = self.array.device, self.array.crossbar.mapping
+        seen = self.look(mapping.cells(self.cut_weights(chosen)) & self.used())
+        return self._whole(mapping.weight(seen, device.g_min, device.g_max))
 
     def program(self, plan: Targets) -> tuple[Tally, Tensor | None]:
         """Bring cells to chosen weights, with reads in between, by the plan's own scheme.
@@ -339,8 +388,14 @@ class Tile(nn.Module):
         along = 1 if port.sense.joins_tiles else tiles[0]
         for event, n in port.sense.uses(samples * lines[1] * along).items():
             self.ledger.count(self.name, during, event, n)
-        self.ledger.count(self.name, during, Event.CELL_READ, samples * self.cells)
         self.ledger.count(self.name, during, Event.DIGITAL_ADD, samples * lines[1] * (along - 1))
+        self.count_cells_read(during, samples)
+
+    def count_cells_read(self, during: Pass, samples: int) -> None:
+        """Enter the cells that a read of `samples` samples goes through, without its converters."""
+        assert self.ledger is not None
+        during = self.serves if during is Pass.FORWARD else during
+        self.ledger.count(self.name, during, Event.CELL_READ, samples * self.cells)
 
     # Set-up and debugging handles; no learning rule touches them.
 

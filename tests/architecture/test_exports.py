@@ -39,6 +39,7 @@ EXPORTS: dict[str, tuple[str, ...]] = {
     ),
     "memlearn.arrays.mapping": ("AbstractMapping", "Access", "AnyMapping", "MEMBERS"),
     "memlearn.arrays.wires": ("AbstractWires", "MEMBERS"),
+    "memlearn.cells": ("AbstractCell", "Access", "AnyCell", "MEMBERS", "Part"),
     "memlearn.datasets": (
         "AbstractDataset",
         "AnyDataset",

@@ -9,7 +9,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from memlearn.arrays.mapping import MEMBERS, AbstractMapping, DifferentialPair, OneSidedPair, ReferenceColumn
+from memlearn.arrays.mapping import (
+    MEMBERS,
+    AbstractMapping,
+    DifferentialPair,
+    FrozenPair,
+    OneSidedPair,
+    ReferenceColumn,
+)
 from memlearn.arrays.wires import MEMBERS as WIRES
 from memlearn.arrays.wires import AbstractWires, IdealWires
 from memlearn.core.random import Stream
@@ -23,6 +30,11 @@ CASES = [
     ReferenceColumn(w_max=2.5),
     OneSidedPair(),
     OneSidedPair(w_max=0.3),
+    FrozenPair(),
+    FrozenPair(w_max=0.3),
+    DifferentialPair(devices=3),
+    OneSidedPair(devices=7),
+    FrozenPair(devices=2),
 ]
 
 SIZES = [(1, 1), (1, 5), (5, 1), (4, 3), (7, 8)]
@@ -31,7 +43,7 @@ G_MIN, G_MAX, VOLTAGE = 2e-6, 20e-6, 0.2
 RANGE = G_MAX - G_MIN
 
 
-@pytest.fixture(params=CASES, ids=lambda mapping: f"{mapping.kind}-{mapping.w_max}")
+@pytest.fixture(params=CASES, ids=lambda mapping: f"{mapping.kind}-{mapping.w_max}-{getattr(mapping, 'devices', 1)}")
 def mapping(request: pytest.FixtureRequest) -> AbstractMapping:
     return request.param
 
@@ -165,6 +177,40 @@ def test_a_differential_pair_pushes_and_pulls():
     g = pair.conductances(torch.tensor([[1.0, -1.0, 0.0]]), 0.0, 1.0)
     assert g.tolist() == [[1, 0, 0, 1, 0.5, 0.5]]
     assert pair.column_lines(torch.tensor([0.1, -0.2])).tolist() == pytest.approx([0.1, -0.1, -0.2, 0.2])
+
+
+def test_a_frozen_pair_pulses_one_cell_of_two():
+    pair = FrozenPair(w_max=2.0)
+    assert pair.counts(Counts(torch.tensor([[3, -2]]))).pulses.tolist() == [[3, 0, -2, 0]]
+    g = pair.conductances(torch.tensor([[2.0, -2.0, 0.0, 1.0]]), 0.0, 1.0)
+    assert g.tolist() == [[1, 0.5, 0, 0.5, 0.5, 0.5, 0.75, 0.5]]
+    assert pair.step(0.01, 1.0) == DifferentialPair(w_max=2.0).step(0.01, 1.0)
+
+
+@pytest.mark.parametrize("kind", [DifferentialPair, FrozenPair, OneSidedPair])
+def test_several_devices_take_their_turn(kind):
+    alone, three = kind(), kind(devices=3)
+    pulses, trains = torch.tensor([[4, -1]]), Trains(words(2, 1, 1), words(2, 1, 2, seed=1), 31)
+    cells, lines = alone.counts(Counts(pulses)).pulses.view(2, 2), alone.trains(trains).columns.view(2, 2, 2)
+    for turn in range(5):
+        mine = three.counts(Counts(pulses), turn).pulses.view(2, 3, 2)
+        assert torch.equal(mine[:, turn % 3], cells) and mine.abs().sum() == cells.abs().sum()
+        fired = three.trains(trains, turn).columns.view(2, 2, 3, 2)
+        assert torch.equal(fired[:, :, turn % 3], lines)
+        assert fired.count_nonzero() == lines.count_nonzero()
+    assert three.step(1.0, 10.0) == pytest.approx(alone.step(1.0, 10.0) / 3, rel=1e-14)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_the_cells_of_chosen_weights_are_those_that_decide_them(mapping, size):
+    weight, lost = mapping.w_max * numbers(*size), numbers(*size, seed=1) > 0
+    g = mapping.conductances(weight, G_MIN, G_MAX)
+    known = g.masked_fill(~mapping.cells(lost), torch.nan)
+    assert torch.allclose(mapping.weight(known, G_MIN, G_MAX)[lost], weight[lost], atol=1e-12)
+    for cell in mapping.cells(lost).nonzero().tolist():  # none of them is spare
+        without = g.clone()
+        without[tuple(cell)] = torch.nan
+        assert mapping.weight(without, G_MIN, G_MAX)[lost].isnan().any()
 
 
 def test_references_lie_at_mid_range_and_are_never_pulsed():

@@ -7,6 +7,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 
+from ..cells import AnyCell, Single
+from ..compound import weight_step
 from ..core.component import Component, quantity, setting
 from ..core.errors import InputError
 from ..datasets import AnyDataset, Digits
@@ -76,6 +78,9 @@ class Experiment(Component):
     device: AnyDevice = setting(ConstantStep(), doc="law of the cells")
     crossbar: Crossbar = setting(Crossbar(), doc="shape and wiring of the tiles")
     periphery: Periphery = setting(Periphery(), doc="converters of both directions")
+    cell: AnyCell | None = setting(
+        None, doc="parts of a weight, each with cells of its own; none: as the rule wants them, else a single one"
+    )
     rule: AnyRule = setting(SGD(), doc="what learns")
     training: Training = setting(Training(), doc="epochs, batches, checkpoints")
     seed: int = quantity(0, unit="1", doc="of all that is random: devices, noise, initial weights, order of images")
@@ -89,14 +94,16 @@ class Experiment(Component):
             parts.credit.check(self.array)
             last = training.rate_decay ** (training.epochs - 1) * min(parts.layer_rates, default=1.0)
             for w_max in set(self.network.w_max) or {self.crossbar.mapping.w_max}:
-                mapping = self.crossbar.mapping.replace(w_max=w_max)
-                step = mapping.step(self.device.mean_step, self.device.range)
-                parts.accumulator.check(parts.writer.quantum(last, step))
+                crossbar = self.crossbar.replace(mapping=self.crossbar.mapping.replace(w_max=w_max))
+                parts.accumulator.check(parts.writer.quantum(last, weight_step(self.array.replace(crossbar=crossbar))))
 
     @property
     def array(self) -> Array:
         """What every layer's arrays are made of."""
-        return Array(device=self.device, crossbar=self.crossbar, periphery=self.periphery)
+        cell = self.cell or self.rule.cell or Single()
+        return Array(
+            device=self.device, crossbar=self.crossbar, periphery=self.periphery, cell=cell.settled(self.device)
+        )
 
     @property
     def backend(self) -> Literal["cpu", "reference"]:

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal
 
 from torch import nn
 
+from ..cells import AnyCell
 from ..core.component import Component, choice, members, quantity, setting
 from ..programming import BlindPulses, ClosedLoop, Program, RoundedCounts, Sign, StochasticTrains, Threshold
 from ..programming.base import Parallelism
@@ -30,6 +31,11 @@ class AbstractRule(Component):
     @abstractmethod
     def parts(self) -> Parts:
         """Credit, accumulator and writer."""
+
+    @property
+    def cell(self) -> AnyCell | None:
+        """The weight cells that the rule is made for; None where any will do."""
+        return None
 
     def attach(self, model: nn.Module) -> Rule:
         """The rule at work on a model."""

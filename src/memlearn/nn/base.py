@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from ..compound import AnyTile, Compound, physical
 from ..core.errors import InputError
 from ..core.ledger import Ledger
 from ..core.random import Stream
@@ -30,7 +31,7 @@ class Replica(nn.Module):
         tile: its cells; shape and lines as those of the layer's first tile, unless a subclass arranges them otherwise.
     """
 
-    def __init__(self, tile: Tile) -> None:
+    def __init__(self, tile: AnyTile) -> None:
         super().__init__()
         self.tile = tile
 
@@ -59,7 +60,7 @@ class ArrayLayer(nn.Module):
         twin: weights (word lines, outputs) through which the error goes back in digital; None reads the tile.
     """
 
-    def __init__(self, tile: Tile) -> None:
+    def __init__(self, tile: AnyTile) -> None:
         super().__init__()
         self.tile = tile
         self.credit: Credit | None = None
@@ -151,12 +152,16 @@ def array_layers(model: nn.Module) -> dict[str, ArrayLayer]:
 
 
 def tiles(model: nn.Module) -> dict[str, Tile]:
-    """Every physical array of a model, by name: "conv1" of such a layer, "conv1.copy1" of its replica "copy1"."""
+    """Every physical array of a model, by name: "conv1" of such a layer, "conv1.copy1" of its replica "copy1".
+
+    Where a weight has parts, each has an array: "conv1.major" and "conv1.minor".
+    """
     found: dict[str, Tile] = {}
     for name, module in model.named_modules():
         if isinstance(module, ArrayLayer):
-            found[name or "layer"] = module.tile
-            found.update({f"{name or 'layer'}.{which}": r.tile for which, r in module.replicas.items()})
+            found.update(physical(name or "layer", module.tile))
+            for which, replica in module.replicas.items():
+                found.update(physical(f"{name or 'layer'}.{which}", replica.tile))
     return found
 
 
@@ -165,7 +170,7 @@ def attach_ledger(model: nn.Module, ledger: Ledger | None) -> None:
     for name, tile in tiles(model).items():
         tile.ledger, tile.name = ledger, name
     for name, module in model.named_modules():
-        if not isinstance(module, Tile) and hasattr(module, "ledger"):
+        if not isinstance(module, Tile | Compound) and hasattr(module, "ledger"):
             module.ledger, module.name = ledger, name or "layer"  # type: ignore[assignment]
 
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
+from ..compound import AnyTile, make_tile
 from ..core.errors import InputError, nearest
 from ..core.ledger import Event, Pass
 from ..core.types import Counts, Factors
 from ..devices import Backend
 from ..periphery import Address
 from ..programming import Plan, Targets
-from ..tile import Array, Periphery, Tile
+from ..tile import Array, Periphery
 from .base import ArrayLayer, Replica, finite, open_stream
 from .patches import Geometry, Pair
 
@@ -76,11 +76,11 @@ class Conv2d(ArrayLayer):
         stream, array, bias = open_stream(seed), array or Array(), bool(bias)
         lines = math.prod(geometry.kernel) * in_channels
         options: dict[str, Any] = {"backend": backend, "dtype": dtype}
-        super().__init__(Tile(lines + bias, out_channels, array=array, stream=stream, **options))
+        super().__init__(make_tile(lines + bias, out_channels, array=array, stream=stream, **options))
         self.in_channels, self.out_channels, self.bias = in_channels, out_channels, bias
         self.geometry, self.backward_method = geometry, backward
         self.copies = nn.ModuleList(
-            Replica(Tile(lines + bias, out_channels, array=array, stream=stream.child("copy", n), **options))
+            Replica(make_tile(lines + bias, out_channels, array=array, stream=stream.child("copy", n), **options))
             for n in range(1, copies)
         )
         self.transposed: TransposedCopy | None = None
@@ -116,8 +116,8 @@ class Conv2d(ArrayLayer):
             What the word lines carried, (reads, word lines), and the sums, (reads, out_channels).
         """
         patches = self.geometry.patches(images, self.bias)
-        encoded = self._deal(Tile.encode, patches)
-        return encoded, self._deal(Tile.read, encoded)
+        encoded = self._deal("encode", patches)
+        return encoded, self._deal("read", encoded)
 
     def error(self, wanted: Tensor, like: torch.Size) -> Tensor:
         """Transposed convolution inside the array.
@@ -134,7 +134,7 @@ class Conv2d(ArrayLayer):
             return self.transposed.error(
                 wanted.reshape(n, *self.geometry.positions(height, width), self.out_channels), height, width
             )
-        parts = self._deal(Tile.read_transposed, wanted) if self.twin is None else self.send_back(wanted)
+        parts = self._deal("read_transposed", wanted) if self.twin is None else self.send_back(wanted)
         parts = parts[:, : self.tile.inputs - self.bias]
         if self.tile.ledger is not None:  # the sum over overlapping patches is digital
             self.tile.ledger.count(self.tile.name, Pass.BACKWARD, Event.DIGITAL_ADD, parts.numel())
@@ -161,12 +161,12 @@ class Conv2d(ArrayLayer):
             for name, replica in self.replicas.items()
         }
 
-    def _deal(self, verb: Callable[[Tile, Tensor], Tensor], values: Tensor) -> Tensor:
+    def _deal(self, verb: Literal["encode", "read", "read_transposed"], values: Tensor) -> Tensor:
         """A verb of the forward arrays on (reads, lines): read number r goes to array r modulo their number."""
         tiles = [self.tile, *(copy.tile for copy in self.copies)]  # type: ignore[union-attr]
         if len(tiles) == 1:
-            return verb(self.tile, values)
-        parts = [verb(tile, values[n :: len(tiles)]) for n, tile in enumerate(tiles)]  # type: ignore[arg-type]
+            return getattr(self.tile, verb)(values)
+        parts = [getattr(tile, verb)(values[n :: len(tiles)]) for n, tile in enumerate(tiles)]
         joined = parts[0].new_empty(len(values), parts[0].shape[1])
         for n, part in enumerate(parts):
             joined[n :: len(tiles)] = part
@@ -208,7 +208,7 @@ class Conv2d(ArrayLayer):
         )
 
     @staticmethod
-    def _shown(tile: Tile) -> str:
+    def _shown(tile: AnyTile) -> str:
         (tall, wide), cells = tile.tiles, tuple(tile.conductance.shape[2:])
         return f"{tile.inputs} x {tile.outputs} weights in {tall} x {wide} tiles of {cells} cells"
 
@@ -235,9 +235,9 @@ class TransposedCopy(Replica):
         options: dict[str, Any],
     ) -> None:
         swapped = Periphery(forward=array.periphery.backward, backward=array.periphery.forward)
-        turned = Array(device=array.device, crossbar=array.crossbar, periphery=swapped)
+        turned = array.replace(periphery=swapped)
         lines, stream = math.prod(geometry.kernel) * out_channels, stream.child("transposed")
-        super().__init__(Tile(lines, in_channels, array=turned, stream=stream, **options))
+        super().__init__(make_tile(lines, in_channels, array=turned, stream=stream, **options))
         self.tile.serves = Pass.BACKWARD
         self.geometry, self.maps = geometry, in_channels
         self.kept: list[tuple[Tensor, Tensor]] = []

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from ..compound import make_tile
 from ..core.errors import InputError
 from ..devices import Backend
-from ..tile import Array, Tile
+from ..tile import Array
 from .base import ArrayLayer, finite, open_stream
 
 
@@ -43,7 +45,8 @@ class Linear(ArrayLayer):
                 raise InputError(argument, value, "must be a whole number of at least 1")
         stream = open_stream(seed)
         size = in_features + bool(bias)
-        super().__init__(Tile(size, out_features, array=array or Array(), stream=stream, backend=backend, dtype=dtype))
+        options: dict[str, Any] = {"backend": backend, "dtype": dtype}
+        super().__init__(make_tile(size, out_features, array=array or Array(), stream=stream, **options))
         self.in_features, self.out_features, self.bias = in_features, out_features, bool(bias)
         bound = 1 / math.sqrt(in_features) if initial_weight is None else initial_weight
         generator = torch.Generator().manual_seed(stream.child("initial").torch_seed())
@@ -86,5 +89,7 @@ class Linear(ArrayLayer):
 
     @property
     def array_kind(self) -> str:
-        """Device and mapping in two words."""
-        return f"{self.tile.array.device.kind} {self.tile.array.crossbar.mapping.kind}"
+        """Device and mapping in two words, and the weight cell where it has parts."""
+        cell = self.tile.array.cell.kind
+        parts = "" if cell == "single" else f" in {cell}"
+        return f"{self.tile.array.device.kind} {self.tile.array.crossbar.mapping.kind}{parts}"

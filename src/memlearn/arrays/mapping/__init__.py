@@ -4,6 +4,7 @@ from ...core.component import choice, members
 from .base import AbstractMapping as AbstractMapping
 from .base import Access as Access
 from .differential_pair import DifferentialPair as DifferentialPair
+from .frozen_pair import FrozenPair as FrozenPair
 from .one_sided_pair import OneSidedPair as OneSidedPair
 from .reference_column import ReferenceColumn as ReferenceColumn
 

@@ -84,12 +84,16 @@ class AbstractMapping(Component):
         """The analogue difference that is sensed in a transposed read, from (..., physical rows) to (..., rows), A."""
 
     @abstractmethod
-    def counts(self, plan: Counts) -> Counts:
-        """Pulse counts of cells, from pulse counts of weights."""
+    def counts(self, plan: Counts, turn: int = 0) -> Counts:
+        """Pulse counts of cells, from pulse counts of weights; `turn` numbers the writes, for cells that take turns."""
 
     @abstractmethod
-    def trains(self, plan: Trains) -> Trains:
-        """Trains on physical lines, from trains (samples, tiles, lines) on the lines of weights."""
+    def trains(self, plan: Trains, turn: int = 0) -> Trains:
+        """Trains on physical lines, from trains (samples, tiles, lines) on the lines of weights; `turn` as there."""
+
+    @abstractmethod
+    def cells(self, chosen: Tensor) -> Tensor:
+        """Mask of the cells that must be read to know weights of the mask (..., rows, columns)."""
 
     def refresh(self, cells: Access, writes: int) -> None:
         """Look after the cells after write number `writes`, 1 for the first; most mappings never do."""

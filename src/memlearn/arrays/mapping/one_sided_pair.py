@@ -33,22 +33,18 @@ class OneSidedPair(AbstractPair):
     refresh_low: float = quantity(0.25, unit="1", ge=0, le=1, doc="above this place in the range the smaller one lies")
     refresh_pulses: int = quantity(100, unit="1", ge=1, doc="most pulses that write a difference again")
 
-    def step(self, g_step: float, g_range: float) -> float:
-        """One cell moves."""
-        return self.w_max * g_step / g_range
-
-    def conductances(self, weight: Tensor, g_min: float, g_max: float) -> Tensor:
+    def pair_conductances(self, weight: Tensor, g_min: float, g_max: float) -> Tensor:
         """The cell of the other sign stays at g_min: there is room for both to rise."""
-        part = (weight / self.w_max).clamp(-1, 1) * (g_max - g_min)
+        part = weight * (g_max - g_min)
         return interleave(part.clamp_min(0), (-part).clamp_min(0)) + g_min
 
-    def counts(self, plan: Counts) -> Counts:
+    def pair_pulses(self, pulses: Tensor) -> Tensor:
         """Pulses up on G+, or on G-."""
-        return plan._replace(pulses=interleave(plan.pulses.clamp_min(0), (-plan.pulses).clamp_min(0)))
+        return interleave(pulses.clamp_min(0), (-pulses).clamp_min(0))
 
-    def trains(self, plan: Trains) -> Trains:
+    def trains(self, plan: Trains, turn: int = 0) -> Trains:
         """The line of G- fires in the same slots with the other sign, and what would pulse a cell down does not."""
-        return super().trains(plan)._replace(only_up=True)
+        return super().trains(plan, turn)._replace(only_up=True)
 
     def refresh(self, cells: Access, writes: int) -> None:
         """Reset the pairs that have no room left, and write their differences again."""
@@ -60,12 +56,12 @@ class OneSidedPair(AbstractPair):
         worn = (larger > self.refresh_high) & (smaller > self.refresh_low)
         if not worn.any():
             return
-        wanted = self.weight(seen, cells.g_min, cells.g_max)
+        wanted = seen[..., 0::2] - seen[..., 1::2]  # pair by pair, where several devices share a weight
         cells.send(Counts(-interleave(worn, worn).int()))
-        near = 0.5 * self.step(cells.g_step, cells.g_max - cells.g_min)
         for _ in range(self.refresh_pulses):
-            now = self.weight(cells.look(interleave(worn, worn)), cells.g_min, cells.g_max)
-            worn = worn & ((wanted - now) * wanted.sign() > near)
+            seen = cells.look(interleave(worn, worn))
+            now = seen[..., 0::2] - seen[..., 1::2]
+            worn = worn & ((wanted - now) * wanted.sign() > 0.5 * cells.g_step)
             if not worn.any():
                 return
-            cells.send(self.counts(Counts((wanted.sign() * worn).int())))
+            cells.send(Counts(self.pair_pulses((wanted.sign() * worn).int())))

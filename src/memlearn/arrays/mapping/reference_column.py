@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
@@ -68,10 +69,14 @@ class ReferenceColumn(AbstractMapping):
         """I - I_ref."""
         return current[..., :-1] - current[..., -1:]
 
-    def counts(self, plan: Counts) -> Counts:
+    def counts(self, plan: Counts, turn: int = 0) -> Counts:
         """References are never pulsed."""
         return plan._replace(pulses=pad(plan.pulses, (0, 1, 0, 1)))
 
-    def trains(self, plan: Trains) -> Trains:
+    def trains(self, plan: Trains, turn: int = 0) -> Trains:
         """Reference lines never fire."""
         return plan._replace(rows=pad(plan.rows, (0, 1)), columns=pad(plan.columns, (0, 1)))
+
+    def cells(self, chosen: Tensor) -> Tensor:
+        """Its own, and the reference cell of its row."""
+        return pad(torch.cat([chosen, chosen.any(-1, keepdim=True)], dim=-1), (0, 0, 0, 1))

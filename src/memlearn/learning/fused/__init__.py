@@ -31,8 +31,8 @@ def fuse(model: nn.Module, rule: Rule, loss: object) -> AbstractFused | None:
     # A layer that stands in the model twice, or that the rule does not train, needs the stages.
     if len(layers) != len(neurons) + 1 or list(rule.layers.values()) != layers:
         return None
-    tiles = [layer.tile for layer in layers]
-    if len({type(tile.array.device) for tile in tiles}) > 1 or not all(plain_tile(tile) for tile in tiles):
+    tiles = [layer.tile for layer in layers if plain_tile(layer.tile)]
+    if len(tiles) < len(layers) or len({type(tile.array.device) for tile in tiles}) > 1:
         return None
     for trainer in (FusedSGD, FusedRounded, FusedSign):
         if trainer.fits(rule, tiles, neurons, loss):

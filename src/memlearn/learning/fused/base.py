@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, TypeGuard
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ...arrays.mapping import DifferentialPair, ReferenceColumn
 from ...arrays.wires import IdealWires
+from ...compound import AnyTile
 from ...core.errors import InputError
 from ...core.ledger import Event, Pass
 from ...nn import Linear, Neuron, TernaryMarginLoss
@@ -44,7 +45,7 @@ class AbstractFused(ABC):
 
     def __init__(self, rule: Rule, layers: list[Linear], neurons: list[nn.Module], loss: object) -> None:
         self.rule, self.layers, self.neurons, self.loss = rule, layers, neurons, loss
-        self.tiles: list[Tile] = [layer.tile for layer in layers]
+        self.tiles = [layer.tile for layer in layers if isinstance(layer.tile, Tile)]
 
     @abstractmethod
     def run(self, inputs: np.ndarray, labels: np.ndarray, batch: int, tally: np.ndarray) -> tuple[float, int]:
@@ -113,11 +114,14 @@ class AbstractFused(ABC):
             self.loss.count(images * self.tiles[-1].outputs)
 
 
-def plain_tile(tile: Tile) -> bool:
-    """One tile of float32 cells in this machine's memory, compiled kernels, ideal wires, silent reads, plain cells."""
+def plain_tile(tile: AnyTile) -> TypeGuard[Tile]:
+    """Weights of one part, one device of each sign; one tile of float32 cells in this machine's memory, compiled
+    kernels, ideal wires, silent reads, plain cells."""
     array = tile.array
     return (
-        tile.backend == "cpu"
+        isinstance(tile, Tile)
+        and getattr(array.crossbar.mapping, "devices", 1) == 1
+        and tile.backend == "cpu"
         and tile.tiles == (1, 1)
         and tile.conductance.dtype == torch.float32
         and tile.conductance.device.type == "cpu"
