@@ -14,7 +14,7 @@ from ..core.errors import InputError
 from ..datasets import AnyDataset, Digits
 from ..devices import AnyDevice, ConstantStep, presets
 from ..devices.presets import resolved
-from ..learning import AnyRule, FloatReference
+from ..learning import AnyRule, Facts, FloatReference
 from ..learning.rules import SGD
 from ..tile import Array, Crossbar, Periphery
 from .networks import MLP, AnyNetwork
@@ -66,6 +66,11 @@ class Training(Component):
         1000, unit="1", ge=1, doc="images of one evaluation read; with read noise another value draws other numbers"
     )
 
+    @property
+    def slowest(self) -> float:
+        """The rate of the last epoch."""
+        return self.rate_decay ** (self.epochs - 1)
+
 
 class Experiment(Component):
     """One run. The same experiment on the same backend gives the same figures to the last bit, times aside."""
@@ -90,9 +95,12 @@ class Experiment(Component):
         if not self.name.strip():
             raise InputError("name", self.name, "must not be empty", "It names the run in tables and reports.")
         if not isinstance(self.rule, FloatReference):
-            parts, training = self.rule.parts(), self.training
+            slowest, batch = self.training.slowest, self.training.batch
+            facts = Facts.of(self.device, batch=batch, slowest=slowest) if self.rule.is_open else None
+            parts = self.rule.resolved(facts).parts()
             parts.credit.check(self.array)
-            last = training.rate_decay ** (training.epochs - 1) * min(parts.layer_rates, default=1.0)
+            parts.writer.check(self.device)
+            last = slowest * min(parts.layer_rates, default=1.0)
             for w_max in set(self.network.w_max) or {self.crossbar.mapping.w_max}:
                 crossbar = self.crossbar.replace(mapping=self.crossbar.mapping.replace(w_max=w_max))
                 parts.accumulator.check(parts.writer.quantum(last, weight_step(self.array.replace(crossbar=crossbar))))

@@ -135,6 +135,7 @@ def _methods(session: Session) -> dict[str, Any]:
             "update_method": "stochastic gradient descent in floating point",
             "backend": "torch",
             "kernel": "torch",
+            "choices": {},
         }
     memory = rule.digital_memory(experiment.training.batch)
     trainer = fuse(session.main.model, rule, session.main.loss)
@@ -147,6 +148,7 @@ def _methods(session: Session) -> dict[str, Any]:
         "update_method": f"{kind_of(type(rule.accumulator))} + {kind_of(type(rule.writer))}",
         "backend": experiment.backend,
         "kernel": "stages" if trainer is None else trainer.kernel,
+        "choices": {f"rule.{name}": value for name, value in rule.choices.items()},
     }
 
 

@@ -244,7 +244,7 @@ def begin(experiment: Experiment, data_directory: Path | None) -> Session:
     else:
         model = network.build(experiment, data)
         pace = Pace(experiment.training.seconds_per_batch, experiment.training.temperature)
-        rule, loss = experiment.rule.attach(model), network.build_loss(experiment.network)
+        rule, loss = _attach(experiment, model), network.build_loss(experiment.network)
         rule.census = census_of(experiment, rule)
         main = Trainee(model, rule, loss, pace=pace)
         if yardstick is not None:
@@ -256,6 +256,12 @@ def begin(experiment: Experiment, data_directory: Path | None) -> Session:
 def pulsed_share(totals: Totals, cells: int) -> float:
     """The fraction of the cells that a step pulses, mean over steps."""
     return totals.cells_pulsed_sum / max(1, totals.steps * cells)
+
+
+def _attach(experiment: Experiment, model: nn.Module) -> Rule:
+    """The rule at work, with what it leaves open set for this model, batch and schedule."""
+    training = experiment.training
+    return experiment.rule.attach(model, batch=training.batch, slowest=training.slowest)
 
 
 def fingerprint(data: Data) -> str:

@@ -13,6 +13,8 @@ from ..core.component import Component, kind_of
 from ..core.errors import InputError, nearest
 
 NONE = "none"
+AUTO = "auto"
+"""The same, where none means that a value follows from others."""
 
 
 class Override(NamedTuple):
@@ -87,7 +89,7 @@ def with_nones(cls: type[Component], table: Mapping[str, Any]) -> dict[str, Any]
     new: dict[str, Any] = {}
     for key, value in table.items():
         field = cls.model_fields.get(key)
-        if field is not None and value == NONE and _optional(field.annotation):
+        if field is not None and value in (NONE, AUTO) and _optional(field.annotation):
             value = None
         elif field is not None and isinstance(value, Mapping):
             child = _class_of(field, value)

@@ -1,5 +1,6 @@
 """Learning rules; see rules.py for the published ones and rule.py for what they share."""
 
+from .automatic import Facts as Facts
 from .rule import Memory as Memory
 from .rule import Parts as Parts
 from .rule import Rule as Rule
@@ -9,6 +10,8 @@ from .rules import AnyRule as AnyRule
 from .rules import FloatReference as FloatReference
 from .rules import manhattan as manhattan
 from .rules import mixed_precision as mixed_precision
+from .rules import multi_threshold as multi_threshold
+from .rules import outer_product_sgd as outer_product_sgd
 from .rules import read_write as read_write
 from .rules import read_write_verify as read_write_verify
 from .rules import rounded_sgd as rounded_sgd

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import torch
 from pydantic import Field
@@ -76,6 +76,8 @@ class Rule:
         self.accumulator: AbstractAccumulator = parts.accumulator
         self.writer: AbstractWriter = parts.writer
         self.steps = 0
+        self.choices: dict[str, Any] = {}
+        """Settings that were left open, as they were set from the device and the layers."""
         self._factors = parts.layer_rates or (1.0,) * len(self.layers)
         if len(self._factors) != len(self.layers):
             allowed = f"must be as many as the layers, {len(self.layers)}"

@@ -10,23 +10,35 @@ Any other combination is a rule too: `Rule(model, Parts(credit=..., accumulator=
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from torch import nn
 
 from ..cells import AnyCell
 from ..core.component import Component, choice, members, quantity, setting
-from ..programming import BlindPulses, ClosedLoop, Program, RoundedCounts, Sign, StochasticTrains, Threshold
+from ..programming import (
+    BlindPulses,
+    ClosedLoop,
+    MultiThreshold,
+    OuterProduct,
+    Program,
+    RoundedCounts,
+    Sign,
+    StochasticTrains,
+    Threshold,
+)
 from ..programming.base import Parallelism
 from ..programming.schemes import ReadWrite as ReadWriteScheme
 from ..programming.schemes import WriteVerify
+from . import automatic
 from .accumulate import AnyAccumulator, BatchCounter, DigitalValue, FloatTwin, PerSample, PersistentCounter
+from .automatic import Facts, known
 from .credit import Backprop, SignBackprop, TwinBackprop
 from .rule import Parts, Rate, Rule
 
 
 class AbstractRule(Component):
-    """Settings of a published rule."""
+    """Settings of a published rule; those that are None are set from the device and the layers (docs/rules.md)."""
 
     @abstractmethod
     def parts(self) -> Parts:
@@ -37,9 +49,35 @@ class AbstractRule(Component):
         """The weight cells that the rule is made for; None where any will do."""
         return None
 
-    def attach(self, model: nn.Module) -> Rule:
-        """The rule at work on a model."""
-        return Rule(model, self.parts())
+    def automatic(self, facts: Facts) -> dict[str, Any]:
+        """Values for the settings that may be left open, by name."""
+        return {}
+
+    def choices(self, facts: Facts) -> dict[str, Any]:
+        """Those of them that are left open here."""
+        return {name: value for name, value in self.automatic(facts).items() if getattr(self, name) is None}
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anything is left open."""
+        return any(getattr(self, name) is None for name in self.automatic(Facts()))
+
+    def resolved(self, facts: Facts | None = None) -> Self:
+        """A copy with nothing left open; without facts, for a plain device of 64 states."""
+        return self.replace(**self.choices(facts or Facts()))
+
+    def attach(self, model: nn.Module, *, batch: int = 32, slowest: float = 1.0) -> Rule:
+        """The rule at work on a model.
+
+        Arguments:
+            model: with in-memory layers.
+            batch: samples between two writes, for settings that are left open.
+            slowest: the lowest rate that a schedule will set, for the same.
+        """
+        chosen = self.choices(Facts.of_model(model, batch=batch, slowest=slowest)) if self.is_open else {}
+        rule = Rule(model, self.replace(**chosen).parts())
+        rule.choices = chosen
+        return rule
 
 
 class SGD(AbstractRule):
@@ -48,14 +86,22 @@ class SGD(AbstractRule):
     kind: Literal["sgd"] = "sgd"
     sources: ClassVar[tuple[str, ...]] = StochasticTrains.sources
 
-    learning_rate: float = quantity(0.01, unit="1", gt=0, doc="wanted weight change / outer product of the factors")
+    learning_rate: float | None = quantity(
+        None, unit="1", gt=0, doc="wanted weight change / outer product of the factors; none: automatic"
+    )
     max_length: int = quantity(31, unit="1", ge=1, le=31, doc="longest train, in slots")
     update_management: bool = setting(True, doc="choose length and gains per sample from the largest factors")
+
+    def automatic(self, facts: Facts) -> dict[str, Any]:
+        """The learning rate."""
+        return {"learning_rate": automatic.learning_rate(facts)}
 
     def parts(self) -> Parts:
         """Analogue backward read, nothing waits, stochastic trains."""
         writer = StochasticTrains(
-            learning_rate=self.learning_rate, max_length=self.max_length, update_management=self.update_management
+            learning_rate=known(self.resolved().learning_rate),
+            max_length=self.max_length,
+            update_management=self.update_management,
         )
         return Parts(credit=Backprop(), accumulator=PerSample(), writer=writer)
 
@@ -70,15 +116,21 @@ class RoundedSGD(AbstractRule):
     kind: Literal["rounded_sgd"] = "rounded_sgd"
     sources: ClassVar[tuple[str, ...]] = RoundedCounts.sources
 
-    learning_rate: float = quantity(0.1, unit="1", gt=0, doc="wanted weight change / gradient of the batch")
+    learning_rate: float | None = quantity(
+        None, unit="1", gt=0, doc="wanted weight change / gradient of the batch; none: automatic"
+    )
     rounding: Literal["nearest", "stochastic"] = setting("nearest", doc="of the number of pulses")
     layer_rates: tuple[Rate, ...] = setting(
         (), doc="what the learning rate is multiplied by, layer by layer from the input; empty: 1 in all"
     )
 
+    def automatic(self, facts: Facts) -> dict[str, Any]:
+        """The learning rate."""
+        return {"learning_rate": automatic.learning_rate(facts)}
+
     def parts(self) -> Parts:
         """Analogue backward read, a sum per weight, that many pulses."""
-        writer = RoundedCounts(learning_rate=self.learning_rate, rounding=self.rounding)
+        writer = RoundedCounts(learning_rate=known(self.resolved().learning_rate), rounding=self.rounding)
         return Parts(credit=Backprop(), accumulator=BatchCounter(), writer=writer, layer_rates=self.layer_rates)
 
 
@@ -99,13 +151,57 @@ class ThresholdManhattan(AbstractRule):
     kind: Literal["threshold_manhattan"] = "threshold_manhattan"
     sources: ClassVar[tuple[str, ...]] = Threshold.sources
 
-    threshold: float = quantity(0.3, unit="1", gt=0, le=1, doc="fraction of the layer's largest summed gradient")
+    threshold: float | None = quantity(
+        None, unit="1", gt=0, le=1, doc="fraction of the layer's largest summed gradient; none: automatic"
+    )
+
+    def automatic(self, facts: Facts) -> dict[str, Any]:
+        """The threshold."""
+        return {"threshold": automatic.relative_threshold(facts)}
 
     def parts(self) -> Parts:
         """Analogue backward read, a sum per weight, one pulse where it is large."""
-        return Parts(
-            credit=Backprop(), accumulator=BatchCounter(), writer=Threshold(threshold=self.threshold, relative=True)
-        )
+        writer = Threshold(threshold=known(self.resolved().threshold), relative=True)
+        return Parts(credit=Backprop(), accumulator=BatchCounter(), writer=writer)
+
+
+class MultiThresholdRule(AbstractRule):
+    """The threshold rule with several thresholds: one pulse for each that the summed gradient reaches."""
+
+    kind: Literal["multi_threshold"] = "multi_threshold"
+    sources: ClassVar[tuple[str, ...]] = MultiThreshold.sources
+
+    thresholds: tuple[Rate, ...] = setting(
+        (0.2, 0.4, 0.6, 0.8), doc="fractions of the layer's largest summed gradient, rising"
+    )
+
+    def parts(self) -> Parts:
+        """Analogue backward read, a sum per weight, as many pulses as thresholds are reached."""
+        writer = MultiThreshold(thresholds=self.thresholds)
+        return Parts(credit=Backprop(), accumulator=BatchCounter(), writer=writer)
+
+
+class IdealSGD(AbstractRule):
+    """Stochastic gradient descent with ideal parallel writes: row pulses as wide as x, column pulses as high as d.
+
+    What every blind rule would be on a device that does not exist; the yardstick *inside* the arrays.
+    """
+
+    kind: Literal["outer_product_sgd"] = "outer_product_sgd"
+    sources: ClassVar[tuple[str, ...]] = OuterProduct.sources
+
+    learning_rate: float | None = quantity(
+        None, unit="1", gt=0, doc="weight change / gradient of the batch's mean loss; none: automatic"
+    )
+
+    def automatic(self, facts: Facts) -> dict[str, Any]:
+        """The learning rate."""
+        return {"learning_rate": automatic.learning_rate(facts)}
+
+    def parts(self) -> Parts:
+        """Analogue backward read, nothing waits, one pulse a cell and sample."""
+        writer = OuterProduct(learning_rate=known(self.resolved().learning_rate))
+        return Parts(credit=Backprop(), accumulator=PerSample(), writer=writer)
 
 
 class SignBackpropagation(AbstractRule):
@@ -114,12 +210,19 @@ class SignBackpropagation(AbstractRule):
     kind: Literal["sign_backprop"] = "sign_backprop"
     sources: ClassVar[tuple[str, ...]] = SignBackprop.sources
 
-    threshold: float = quantity(2.0, unit="1", gt=0, doc="counts per batch that fire a pulse")
+    threshold: float | None = quantity(None, unit="1", gt=0, doc="counts that fire a pulse; none: automatic")
     accumulator: AnyAccumulator = setting(BatchCounter(), doc="the counters")
+
+    def automatic(self, facts: Facts) -> dict[str, Any]:
+        """The threshold, of counts of one batch or of counts that persist."""
+        lasting = isinstance(self.accumulator, PersistentCounter)
+        threshold = automatic.counter_threshold(facts) if lasting else automatic.batch_threshold(facts)
+        return {"threshold": threshold}
 
     def parts(self) -> Parts:
         """Ternary backward read, counters, one pulse at the threshold."""
-        return Parts(credit=SignBackprop(), accumulator=self.accumulator, writer=Threshold(threshold=self.threshold))
+        writer = Threshold(threshold=known(self.resolved().threshold))
+        return Parts(credit=SignBackprop(), accumulator=self.accumulator, writer=writer)
 
 
 class SignBackpropagationCounter(AbstractRule):
@@ -128,15 +231,21 @@ class SignBackpropagationCounter(AbstractRule):
     kind: Literal["sign_backprop_counter"] = "sign_backprop_counter"
     sources: ClassVar[tuple[str, ...]] = PersistentCounter.sources
 
-    threshold: float = quantity(8.0, unit="1", gt=0, doc="counts that fire a pulse")
-    bits: int = quantity(8, unit="bit", ge=2, le=16, doc="size of one counter, with sign")
+    threshold: float | None = quantity(None, unit="1", gt=0, doc="counts that fire a pulse; none: automatic")
+    bits: int | None = quantity(None, unit="bit", ge=2, le=16, doc="size of one counter, with sign; none: automatic")
+
+    def automatic(self, facts: Facts) -> dict[str, Any]:
+        """The threshold, and the bits that hold it."""
+        threshold = self.threshold or automatic.counter_threshold(facts)
+        return {"threshold": threshold, "bits": automatic.counter_bits(facts, threshold)}
 
     def parts(self) -> Parts:
         """Ternary backward read, counters that persist, one pulse at the threshold."""
+        chosen = self.resolved()
         return Parts(
             credit=SignBackprop(),
-            accumulator=PersistentCounter(bits=self.bits),
-            writer=Threshold(threshold=self.threshold),
+            accumulator=PersistentCounter(bits=known(chosen.bits)),
+            writer=Threshold(threshold=known(chosen.threshold)),
         )
 
 
@@ -146,13 +255,23 @@ class MixedPrecision(AbstractRule):
     kind: Literal["mixed_precision"] = "mixed_precision"
     sources: ClassVar[tuple[str, ...]] = DigitalValue.sources
 
-    learning_rate: float = quantity(0.1, unit="1", gt=0, doc="wanted weight change / gradient of the batch's mean loss")
-    granularity: float = quantity(1.0, unit="1", gt=0, doc="wanted change that fires a pulse, in mean device steps")
+    learning_rate: float | None = quantity(
+        None, unit="1", gt=0, doc="wanted weight change / gradient of the batch's mean loss; none: automatic"
+    )
+    granularity: float | None = quantity(
+        None, unit="1", gt=0, doc="wanted change that fires a burst, in mean device steps; none: automatic"
+    )
+
+    def automatic(self, facts: Facts) -> dict[str, Any]:
+        """Learning rate and granularity."""
+        return {"learning_rate": automatic.learning_rate(facts), "granularity": automatic.granularity(facts)}
 
     def parts(self) -> Parts:
         """Analogue backward read, a number per weight, blind pulses."""
+        chosen = self.resolved()
         return Parts(
-            accumulator=DigitalValue(learning_rate=self.learning_rate), writer=BlindPulses(granularity=self.granularity)
+            accumulator=DigitalValue(learning_rate=known(chosen.learning_rate)),
+            writer=BlindPulses(granularity=known(chosen.granularity)),
         )
 
 
@@ -188,11 +307,20 @@ class ReadWrite(AbstractRule):
     kind: Literal["read_write"] = "read_write"
     sources: ClassVar[tuple[str, ...]] = ReadWriteScheme.sources
 
-    learning_rate: float = quantity(0.1, unit="1", gt=0, doc="wanted weight change / gradient of the batch's mean loss")
+    learning_rate: float | None = quantity(
+        None, unit="1", gt=0, doc="wanted weight change / gradient of the batch's mean loss; none: automatic"
+    )
+
+    every: int = quantity(1, unit="1", ge=1, doc="batches whose gradients gather before a write")
+
+    def automatic(self, facts: Facts) -> dict[str, Any]:
+        """The learning rate."""
+        return {"learning_rate": automatic.learning_rate(facts)}
 
     def parts(self) -> Parts:
         """Analogue backward read, a sum per weight, read-write."""
-        return Parts(writer=ClosedLoop(learning_rate=self.learning_rate, scheme=ReadWriteScheme()))
+        writer = ClosedLoop(learning_rate=known(self.resolved().learning_rate), scheme=ReadWriteScheme())
+        return Parts(writer=writer, every=self.every)
 
 
 class ReadWriteVerify(AbstractRule):
@@ -204,15 +332,27 @@ class ReadWriteVerify(AbstractRule):
     kind: Literal["read_write_verify"] = "read_write_verify"
     sources: ClassVar[tuple[str, ...]] = WriteVerify.sources
 
-    learning_rate: float = quantity(0.1, unit="1", gt=0, doc="wanted weight change / gradient of the batch's mean loss")
-    tolerance: float = quantity(0.005, unit="1", gt=0, le=1, doc="half-width of the window, relative to the range")
+    learning_rate: float | None = quantity(
+        None, unit="1", gt=0, doc="wanted weight change / gradient of the batch's mean loss; none: automatic"
+    )
+    tolerance: float | None = quantity(
+        None, unit="1", gt=0, le=1, doc="half-width of the window, relative to the range; none: automatic"
+    )
     max_pulses: int = quantity(500, unit="1", ge=1, doc="after which a cell is given up")
     parallel: Parallelism = setting("row", doc="cells written at the same time")
 
+    every: int = quantity(1, unit="1", ge=1, doc="batches whose gradients gather before a write")
+
+    def automatic(self, facts: Facts) -> dict[str, Any]:
+        """Learning rate and window."""
+        return {"learning_rate": automatic.learning_rate(facts), "tolerance": automatic.tolerance(facts)}
+
     def parts(self) -> Parts:
         """Analogue backward read, a sum per weight, write-verify."""
-        scheme = WriteVerify(tolerance=self.tolerance, max_pulses=self.max_pulses)
-        return Parts(writer=ClosedLoop(learning_rate=self.learning_rate, scheme=scheme, parallel=self.parallel))
+        chosen = self.resolved()
+        scheme = WriteVerify(tolerance=known(chosen.tolerance), max_pulses=self.max_pulses)
+        writer = ClosedLoop(learning_rate=known(chosen.learning_rate), scheme=scheme, parallel=self.parallel)
+        return Parts(writer=writer, every=self.every)
 
 
 class Custom(AbstractRule):
@@ -261,6 +401,16 @@ def manhattan(model: nn.Module, **settings: Any) -> Rule:
 def threshold_manhattan(model: nn.Module, **settings: Any) -> Rule:
     """`ThresholdManhattan` at work on a model; settings as its fields."""
     return ThresholdManhattan(**settings).attach(model)
+
+
+def multi_threshold(model: nn.Module, **settings: Any) -> Rule:
+    """`MultiThresholdRule` at work on a model; settings as its fields."""
+    return MultiThresholdRule(**settings).attach(model)
+
+
+def outer_product_sgd(model: nn.Module, **settings: Any) -> Rule:
+    """`IdealSGD` at work on a model; settings as its fields."""
+    return IdealSGD(**settings).attach(model)
 
 
 def sign_backprop(model: nn.Module, **settings: Any) -> Rule:

@@ -77,6 +77,7 @@ class Result(_Record):
     backward_method: str | None = None
     update_method: str | None = None
     backend: str | None = None
+    choices: dict[str, float] = {}
     seed: int | None = None
     versions: dict[str, Any] = {}
     layers: tuple[Layer, ...] = ()

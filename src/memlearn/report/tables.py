@@ -62,6 +62,7 @@ _FIGURES: tuple[tuple[str, Callable[[Result], str]], ...] = (
     ("Mapping", lambda r: r.mapping or formats.MISSING),
     ("Backward method", lambda r: r.backward_method or formats.MISSING),
     ("Update method", lambda r: r.update_method or formats.MISSING),
+    ("Set automatically", lambda r: ", ".join(f"{k} = {v:g}" for k, v in r.choices.items()) or formats.MISSING),
     ("Epochs", lambda r: formats.exact(r.epochs)),
     ("Training time", lambda r: formats.seconds(r.train_seconds)),
     ("Seed", lambda r: formats.MISSING if r.seed is None else str(r.seed)),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 
@@ -19,9 +21,7 @@ def curve(device: AbstractDevice, up: bool, longest: int) -> np.ndarray:
         up: from g_min upwards; else from g_max downwards.
         longest: pulses at most.
     """
-    ideal = device.replace(
-        cycle_to_cycle=CycleToCycle(), device_to_device=DeviceToDevice(), faults=StuckCells(), series_resistance=0.0
-    )
+    ideal = _ideal(device)
     state, stream = ideal.init((1, 1, 1, 1), Stream.root(0), torch.float64), Stream.root(1)
     state.conductance.fill_(device.g_min if up else device.g_max)
     pulse = Counts(torch.full((1, 1, 1, 1), 1 if up else -1, dtype=torch.int32))
@@ -32,6 +32,33 @@ def curve(device: AbstractDevice, up: bool, longest: int) -> np.ndarray:
             break
         places.append(float(state.conductance))
     return np.array(places)
+
+
+class Steps(NamedTuple):
+    """What one pulse does."""
+
+    up: float
+    """S."""
+    down: float
+    """S, positive."""
+
+
+def steps(device: AbstractDevice, place: float) -> Steps:
+    """The steps of a nominal cell at a conductance (S)."""
+    ideal, moved = _ideal(device), []
+    for sign in (1, -1):
+        state = ideal.init((1, 1, 1, 1), Stream.root(0), torch.float64)
+        state.conductance.fill_(place)
+        pulse = Counts(torch.full((1, 1, 1, 1), sign, dtype=torch.int32))
+        ideal.pulse(state, pulse, Stream.root(1), 0, backend="reference")  # nothing to compile for two pulses
+        moved.append(abs(float(state.conductance) - place))
+    return Steps(*moved)
+
+
+def _ideal(device: AbstractDevice) -> AbstractDevice:
+    return device.replace(
+        cycle_to_cycle=CycleToCycle(), device_to_device=DeviceToDevice(), faults=StuckCells(), series_resistance=0.0
+    )
 
 
 def pulses_between(places: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
