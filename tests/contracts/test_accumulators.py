@@ -27,6 +27,7 @@ CASES = [
     BatchCounter(),
     DigitalValue(learning_rate=1.0),
     FloatTwin(levels=2001, learning_rate=1.0),
+    FloatTwin(levels=2001, learning_rate=1.0, hysteresis=0.4),
     PerSample(),
     PersistentCounter(),
     PersistentCounter(bits=3),
@@ -208,6 +209,17 @@ class TestFloatTwin:
             assert ((given.after * 4).round() == given.after * 4).all() and given.after.abs().max() <= 1
             assert (given.after - memory[0]).abs().max() <= 0.125 + 1e-6
         assert torch.allclose(memory[0], total, atol=1e-5) and memory[1].any()
+
+    @pytest.mark.parametrize("hysteresis", [0.0, 0.4])
+    def test_a_level_is_left_only_beyond_the_hysteresis(self, hysteresis: float):
+        twin = FloatTwin(levels=5, learning_rate=1.0, hysteresis=hysteresis)
+        memory, one = twin.init(torch.zeros(1, 1), 1.0), torch.ones(1, 1)
+        levels = []
+        for change in (0.13, 0.09, 0.01, -0.1, -0.13, -0.1):  # to 0.13, 0.22, 0.23, 0.13, 0.0, -0.1; a step is 0.25
+            given = twin.add(memory, Factors(one, change * one))
+            assert isinstance(given, Levels)
+            levels.append(round(float(given.after), 2))
+        assert levels == ([0.25, 0.25, 0.25, 0.25, 0.0, 0.0] if not hysteresis else [0.0, 0.0, 0.25, 0.25, 0.0, 0.0])
 
     def test_without_the_residual_small_gradients_are_lost(self):
         twin = FloatTwin(levels=5, learning_rate=0.02, residual=False)

@@ -286,6 +286,9 @@ class Siamese(AbstractRule):
     every: int = quantity(1, unit="1", ge=1, doc="batches whose gradients gather before the twin learns")
     residual: bool = setting(True, doc="keep what rounding leaves over; without it training stops")
     feedback: float = quantity(0.0, unit="1", ge=0, le=1, doc="part of a programming error that goes into the twin")
+    hysteresis: float = quantity(
+        0.0, unit="1", ge=0, le=1, doc="level spacings beyond half of one before a cell is programmed anew"
+    )
     tolerance: float = quantity(0.3, unit="1", gt=0, le=1, doc="half-width of the verify window, in level spacings")
     max_pulses: int = quantity(500, unit="1", ge=1, doc="after which a cell is given up")
     parallel: Parallelism = setting("row", doc="cells written at the same time")
@@ -295,7 +298,11 @@ class Siamese(AbstractRule):
         # Both cells of a pair, or a cell against mid-range, move by half of what the weight does.
         window = self.tolerance / (2 * (self.levels - 1))
         twin = FloatTwin(
-            levels=self.levels, learning_rate=self.learning_rate, residual=self.residual, feedback=self.feedback
+            levels=self.levels,
+            learning_rate=self.learning_rate,
+            residual=self.residual,
+            feedback=self.feedback,
+            hysteresis=self.hysteresis,
         )
         writer = Program(scheme=WriteVerify(tolerance=window, max_pulses=self.max_pulses), parallel=self.parallel)
         return Parts(credit=TwinBackprop(), accumulator=twin, writer=writer, every=self.every)

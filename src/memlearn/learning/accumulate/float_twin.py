@@ -16,6 +16,9 @@ from .base import AbstractAccumulator
 class FloatTwin(AbstractAccumulator):
     """W += learning_rate x gradient; the cells are programmed where round(W / step) has changed.
 
+    With `hysteresis` h, a level is kept until W is more than (1/2 + h) steps away from it, so that a twin that trembles
+    about the border of two levels does not have its cells programmed to and fro.
+
     A weight has the levels -(levels - 1) .. levels - 1, a step is w_max / (levels - 1): a pair of devices of `levels`
     levels each. What rounding leaves over stays in the twin; without it (`residual` false) training stops. With
     `feedback`, the error of a programmed cell, as its last read shows it, goes into the twin too, so that later updates
@@ -30,6 +33,7 @@ class FloatTwin(AbstractAccumulator):
     learning_rate: float = quantity(0.1, unit="1", gt=0, doc="change of the twin / gradient of the batch's mean loss")
     residual: bool = setting(True, doc="keep what rounding leaves over")
     feedback: float = quantity(0.0, unit="1", ge=0, le=1, doc="part of a programming error that goes into the twin")
+    hysteresis: float = quantity(0.0, unit="1", ge=0, le=1, doc="steps beyond half of one before a level is left")
     gradient: Literal["levels", "float"] = setting("levels", doc="weights that the error is sent back through")
 
     def init(self, weight: Tensor, w_max: float) -> Tensor | None:
@@ -57,6 +61,9 @@ class FloatTwin(AbstractAccumulator):
         twin.add_(factors.sum().to(twin), alpha=self.learning_rate).clamp_(-w_max, w_max)
         before = levels.clone()
         self._quantise(memory)
+        if self.hysteresis:
+            bound = (0.5 + self.hysteresis) * w_max / (self.levels - 1)
+            torch.where((twin - before).abs_() <= bound, before, levels, out=levels)
         if not self.residual:
             twin.copy_(levels)
         return Levels(before, levels, self.feedback > 0)
