@@ -80,26 +80,31 @@ def covered(found: DeviceFit, true: dict[str, float]) -> Iterator[tuple[str, boo
         yield name, low <= value <= high
 
 
-def study(law: str, draws: int, *, first: int = 0, choose: bool = True) -> dict[str, object]:
-    """Coverage and choices over many draws of one law."""
+def study(law: str, draws: int, *, first: int = 0, cover: bool = True, choose: bool = True) -> dict[str, object]:
+    """Coverage, mean width of the intervals over the truth, and choices, over many draws of one law."""
     inside: Counter[str] = Counter()
     chosen: Counter[str] = Counter()
+    widths: dict[str, list[float]] = {}
     seconds, true = [], truth(law)
     for seed in range(first, first + draws):
         traces = draw(law, seed)
-        began = time.perf_counter()
-        found = fit(traces, law)
-        seconds.append(time.perf_counter() - began)
-        inside.update(name for name, hit in covered(found, true) if hit)
+        began = time.process_time()
+        if cover:
+            found = fit(traces, law)
+            inside.update(name for name, hit in covered(found, true) if hit)
+            for name, value in true.items():
+                low, high = found[name].low, found[name].high
+                wide = math.inf if low is None or high is None else (high - low) / abs(value)
+                widths.setdefault(name, []).append(wide)
+            seconds.append(time.process_time() - began)
         if choose:
             chosen[fit(traces, thorough=False).law] += 1
-    return {
-        "law": law,
-        "draws": draws,
-        "inside": {name: inside[name] for name in true},
-        "chosen": dict(chosen),
-        "seconds_median": float(np.median(seconds)),
-    }
+    record: dict[str, object] = {"law": law, "draws": draws, "first": first}
+    if cover:
+        record["inside"] = {name: inside[name] for name in true}
+        record["width"] = {name: round(float(np.mean(widths[name])), 3) for name in true}
+        record["seconds_median"] = round(float(np.median(seconds)), 3)
+    return {**record, "chosen": dict(chosen)} if choose else record
 
 
 def main() -> None:
@@ -109,9 +114,11 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--law", choices=list(SHAPES), action="append")
     parser.add_argument("--no-choice", action="store_true", help="coverage only")
+    parser.add_argument("--no-coverage", action="store_true", help="choice of the law only")
     given = parser.parse_args()
     for law in given.law or SHAPES:
-        record = study(law, given.draws, first=given.first, choose=not given.no_choice)
+        cover, choose = not given.no_coverage, not given.no_choice
+        record = study(law, given.draws, first=given.first, cover=cover, choose=choose)
         sys.stdout.write(json.dumps(record) + "\n")
         sys.stdout.flush()
 

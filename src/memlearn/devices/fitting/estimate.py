@@ -34,6 +34,10 @@ _LITTLE = -6.0
 """Logarithm of a noise to begin with that a simpler law did not need."""
 _SKETCH = 4
 """Rounds of spreads that are enough to compare laws."""
+_FIRST_STEPS, _LEADERS = 4, 3
+"""Scoring steps that every start takes, and how many starts go on."""
+_SAMPLE = 3
+"""Devices on which starts are compared, when there are many."""
 _OFF_CENTRE = 3e-3
 """Distance of the nominal middle from the middle of the mean bounds that is let be, in ranges."""
 _FEW = 3
@@ -49,6 +53,15 @@ class Estimate(NamedTuple):
     """Bounds that the data do not show: LOWER, UPPER."""
     silent: tuple[int, ...]
     """Noises (0 to 3) that the data do not need."""
+
+
+class Start(NamedTuple):
+    """A place to start from, and where it came from."""
+
+    task: Task
+    point: Point
+    first: Glance
+    seed: Estimate | None
 
 
 def sketch(
@@ -96,20 +109,31 @@ def _best_start(
     Starts differ in the law's shapes and in where the scatter of the readings is sought: in the reads (rough), or in
     the steps, with bounds where the readings end. Fits of simpler laws are starts as well.
     """
-    best: tuple[Task, Point] | None = None
+    sample = packed.few(_SAMPLE) if packed.devices > 2 * _SAMPLE else packed
+    tried: list[Start] = []
     for seed in seeds:
-        task, point = _task(packed, law, _theta(law, first, np.array(law.starts[0]), off, rough=True), first, off)
-        point = climb(task, grown(seed, task, point), rounds=8, gain=0.1)
-        if best is None or point.value > best[1].value:
-            best = task, point
+        task, point = _task(sample, law, _theta(law, first, np.array(law.starts[0]), off, rough=True), first, off)
+        tried.append(Start(task, grown(seed, task, point), first, seed))
     for shapes, rough in product(law.starts, (True, False)):
-        theta = _theta(law, first, np.array(shapes, np.float64), off, rough=rough)
-        task, point = _task(packed, law, theta, first if rough else first._replace(read=0.0), off)
-        point = climb(task, point, rounds=8, gain=0.1)
-        if best is None or point.value > best[1].value:
-            best = task, point
-    assert best is not None
-    return best
+        theta, near = _theta(law, first, np.array(shapes, np.float64), off, rough=rough), first
+        if not rough:
+            near = first._replace(read=0.0)
+        tried.append(Start(*_task(sample, law, theta, near, off), near, None))
+    # All take a few steps; those that lead then go on.
+    tried = _raced(tried, rounds=_FIRST_STEPS)[:_LEADERS]
+    best = _raced(tried, rounds=8 - _FIRST_STEPS)[0]
+    if sample is packed:
+        return best.task, best.point
+    task, point = _task(packed, law, best.point.theta.copy(), best.first, off)
+    if best.seed is not None:
+        point = grown(best.seed, task, point)
+    return task, point._replace(theta=best.point.theta, tau=best.point.tau)
+
+
+def _raced(tried: Sequence[Start], *, rounds: int) -> list[Start]:
+    """Starts after a short climb, the best first."""
+    climbed = [start._replace(point=climb(start.task, start.point, rounds=rounds, gain=0.1)) for start in tried]
+    return sorted(climbed, key=lambda start: -start.point.value)
 
 
 def grown(seed: Estimate, task: Task, point: Point) -> Point:
@@ -130,7 +154,9 @@ def grown(seed: Estimate, task: Task, point: Point) -> Point:
         entry = int(task.free[k])
         shape = entry >= kernels.SHAPES
         if entry in known and not shape:
-            deviation[:, j], tau[j] = seed.point.deviation[:, known[entry]], seed.point.tau[known[entry]]
+            tau[j] = seed.point.tau[known[entry]]
+            if len(deviation) == len(seed.point.deviation):
+                deviation[:, j] = seed.point.deviation[:, known[entry]]
         elif shape:
             tau[j] = 0.1
     return point._replace(theta=theta, deviation=deviation, tau=tau)
@@ -210,7 +236,7 @@ def _without(task: Task, point: Point, entry: int) -> tuple[Task, Point, bool]:
         return task, point, False
     level = climb(task, point, rounds=3, gain=0.05)
     narrower, start = dropped(task, level, entry, kernels.OFF)
-    silent = climb(narrower, start, rounds=12, gain=0.05)
+    silent = climb(narrower, start, rounds=12, gain=0.05, until=level.likelihood - ENOUGH)
     if level.likelihood - silent.likelihood < ENOUGH:
         return narrower, silent, True
     return task, level, False
@@ -228,7 +254,8 @@ def _without_unseen_bounds(task: Task, point: Point) -> tuple[Task, Point, tuple
             continue
         away = point.theta[entry] + side * _OUT
         narrower, start = dropped(task, point, entry, float(away))
-        far = climb(narrower, _same_steps(start, task, point), rounds=12, gain=0.05)
+        enough = point.likelihood - ENOUGH - luck
+        far = climb(narrower, _same_steps(start, task, point), rounds=12, gain=0.05, until=enough)
         if point.likelihood - far.likelihood >= ENOUGH + luck:
             continue
         outermost = _outermost(narrower, far, side)

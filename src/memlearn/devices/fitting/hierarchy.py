@@ -15,14 +15,17 @@ import numpy as np
 from . import kernels
 from .laws import Law, noise_entries
 from .packed import Packed
+from .scores import scores
 
-_LOOSE, _TIGHT = 1e-2, 1e-5
-"""Gain of log-likelihood below which a round ends."""
+_ROUGH, _LOOSE, _TIGHT = 0.1, 1e-2, 1e-5
+"""Gain of log-likelihood below which a round ends, when laws are compared, spreads sought, and in the end."""
 _ROUNDS = 8
 _SETTLED, _SPREAD = 0.02, 0.03
 """Relative change of the spreads at which they have settled, and the smallest spread that it is relative to."""
 _SMALLEST = 1e-3
 """Spread below this is none."""
+_MOVE, _BOUND_MOVE = 0.02, 0.005
+"""How far an entry is moved to see how the information changes."""
 _LONGEST = 1.0
 """No entry moves further in one scoring step."""
 
@@ -72,19 +75,30 @@ def of_device(task: Task, point: Point, i: int) -> np.ndarray:
     return theta
 
 
+def of_devices(task: Task, point: Point) -> np.ndarray:
+    """(devices, entries): the parameter vectors of all devices."""
+    thetas = np.tile(point.theta, (task.packed.devices, 1))
+    if len(task.random):
+        thetas[:, task.free[task.random]] += point.deviation
+    return thetas
+
+
 def measure(task: Task, point: Point) -> Point:
     """The point with its log-likelihood."""
-    packed, total = task.packed, 0.0
-    for i, traces in enumerate(packed.of_device):
-        total += kernels.likelihood(
-            task.law.code, of_device(task, point, i), task.setup, packed.y, packed.up, packed.pulses, packed.weight,
-            packed.starts, traces,
-        )  # fmt: skip
+    packed = task.packed
+    total = kernels.likelihood(
+        task.law.code, of_devices(task, point), task.setup, packed.y, packed.up, packed.pulses, packed.weight,
+        packed.starts, packed.owner,
+    )  # fmt: skip
+    return _valued(task, point, total)
+
+
+def _valued(task: Task, point: Point, likelihood: float) -> Point:
     off = (point.theta[task.free] - task.anchor) / task.reach
     prior = -0.5 * float(off @ off)
     if len(task.random):
         prior -= 0.5 * float(((point.deviation / point.tau) ** 2).sum())
-    return point._replace(value=total + prior, likelihood=total)
+    return point._replace(value=likelihood + prior, likelihood=likelihood)
 
 
 class Slope(NamedTuple):
@@ -96,16 +110,23 @@ class Slope(NamedTuple):
     """(devices, free, free)"""
 
 
-def slope(task: Task, point: Point, *, exact: bool = True) -> Slope:
-    """Derivatives at a point; `exact` information next to the bounds is for intervals, the other for climbing."""
-    packed, n = task.packed, len(task.free)
-    gradient, information = np.empty((packed.devices, n)), np.empty((packed.devices, n, n))
-    for i, traces in enumerate(packed.of_device):
-        _, gradient[i], information[i] = kernels.scores(
-            task.law.code, of_device(task, point, i), task.setup, task.free, exact, packed.y, packed.up, packed.pulses,
-            packed.weight, packed.starts, traces,
-        )  # fmt: skip
-    return Slope(gradient, information)
+def slope(task: Task, point: Point) -> Slope:
+    """Derivatives at a point."""
+    return measured_slope(task, point, exact=True)[1]
+
+
+def measured_slope(task: Task, point: Point, *, exact: bool) -> tuple[Point, Slope]:
+    """The point with its log-likelihood, and the derivatives there.
+
+    Arguments:
+        exact: information next to the bounds for intervals; the other kind is for climbing.
+    """
+    packed = task.packed
+    total, gradient, information = scores(
+        task.law.code, of_devices(task, point), task.setup, task.free, exact, packed.y, packed.up, packed.pulses,
+        packed.weight, packed.starts, packed.owner,
+    )  # fmt: skip
+    return _valued(task, point, total), Slope(gradient, information)
 
 
 class Arrow(NamedTuple):
@@ -131,23 +152,25 @@ def arrow(task: Task, tau: np.ndarray, information: np.ndarray, damping: float =
     return Arrow(own, cross, whole, schur)
 
 
-def climb(task: Task, point: Point, *, rounds: int, gain: float, push: np.ndarray | None = None) -> Point:
+def climb(
+    task: Task, point: Point, *, rounds: int, gain: float, push: np.ndarray | None = None, until: float = np.inf
+) -> Point:
     """Raise the value by damped scoring steps, the spreads held.
 
     Arguments:
         rounds: steps at most.
         gain: stop when a step gains less.
         push: (free,) constant gradient on the population, see `restriction`.
+        until: a log-likelihood that is high enough.
     """
     push = np.zeros(len(task.free)) if push is None else push
     damping, start = 1e-3, point.theta[task.free]
-    point = measure(task, point)
+    point, here = measured_slope(task, point, exact=False)
     level = point.value
     for _ in range(rounds):
-        here = slope(task, point, exact=False)
         accepted = False
         for _ in range(8):
-            trial = measure(task, _moved(task, point, here, damping, push))
+            trial, there = measured_slope(task, _moved(task, point, here, damping, push), exact=False)
             height = trial.value + float(push @ (trial.theta[task.free] - start))
             if height > level or (height == level and damping > 1):
                 accepted = True
@@ -155,8 +178,9 @@ def climb(task: Task, point: Point, *, rounds: int, gain: float, push: np.ndarra
             damping *= 8
         if not accepted:
             return point
-        point, gained, level, damping = trial, height - level, height, max(damping / 8, 1e-9)
-        if gained < gain:
+        gained, damping = height - level, max(damping / 8, 1e-9)
+        point, here, level = trial, there, height
+        if gained < gain or point.likelihood > until:
             break
     return point
 
@@ -249,24 +273,27 @@ def scatter(value: np.ndarray, variance: np.ndarray, tau: float) -> float:
 
 
 def restriction(task: Task, point: Point) -> np.ndarray:
-    """(free,): gradient that the uncertainty of everything else adds to the logarithms of the noises.
+    """(free,): gradient that the uncertainty of what is integrated out adds to the population's entries.
 
-    Without it noises come out small, the more so the more parameters each device has of its own.
+    For the noises that is everything else: without it they come out small, the more so the more parameters each device
+    has of its own. For the others it is the devices' deviations (Laplace's approximation): without it a bound that is
+    extrapolated, and the exponent that goes with it, come out low.
     """
-    push, h = np.zeros(len(task.free)), 0.02
+    push = np.zeros(len(task.free))
     noises = set(noise_entries(task.law))
     others = np.array([k for k, entry in enumerate(task.free) if entry not in noises], np.int64)
-    for k in range(len(task.free)):
-        if k in others:
+    for k, entry in enumerate(task.free):
+        noise = entry not in task.free[others]
+        if not noise and not len(task.random):
             continue
-        sizes = []
+        sizes, h = [], _BOUND_MOVE if entry in (kernels.LOWER, kernels.UPPER) else _MOVE
         for sign in (1, -1):
             theta = point.theta.copy()
-            theta[task.free[k]] += sign * h
+            theta[entry] += sign * h
             moved = point._replace(theta=theta)
-            matrix = arrow(task, point.tau, slope(task, moved).information)
-            whole = np.linalg.slogdet(matrix.schur[np.ix_(others, others)])[1]
-            sizes.append(whole + (np.linalg.slogdet(matrix.own)[1].sum() if len(task.random) else 0.0))
+            matrix = arrow(task, point.tau, measured_slope(task, moved, exact=noise)[1].information)
+            size = np.linalg.slogdet(matrix.schur[np.ix_(others, others)])[1] if noise else 0.0
+            sizes.append(size + (np.linalg.slogdet(matrix.own)[1].sum() if len(task.random) else 0.0))
         push[k] = -0.5 * (sizes[0] - sizes[1]) / (2 * h)
     return push
 
@@ -290,9 +317,9 @@ def fit_population(
         restrict: remove the bias of the noises (`restriction`).
         rounds: how often the spreads are renewed, at most.
     """
-    push = None
+    push, gain = None, _LOOSE if restrict else _ROUGH
     for attempt in range(rounds):
-        point = climb(task, point, rounds=30 if attempt == 0 else 8, gain=_LOOSE, push=push)
+        point = climb(task, point, rounds=30 if attempt == 0 else 8, gain=gain, push=push)
         settled = True
         if len(task.random):
             tau = spreads(task, opinions(task, point, slope(task, point)), allowed)
@@ -303,4 +330,4 @@ def fit_population(
             settled = False
         if settled:
             break
-    return climb(task, point, rounds=10, gain=_TIGHT if restrict else _LOOSE, push=push)
+    return climb(task, point, rounds=10, gain=_TIGHT if restrict else _ROUGH, push=push)

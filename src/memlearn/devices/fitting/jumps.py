@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numba
 import numpy as np
 
+from ...ops.guard import Guarded
 from .packed import Packed
 
-BINS, LEVELS = 10, 21
+BINS, LEVELS = 40, 21
 _NARROW = 1e-3
 """Narrowest bin, in ranges."""
 _FULL = 40
@@ -105,3 +107,28 @@ def log_density(table: Table, packed: Packed) -> np.ndarray:
     density = (weight * (np.abs(change[:, None] - middles) <= half)).sum(axis=1)
     out[chosen] = np.log(density + 1e-300)
     return out
+
+
+@numba.njit(cache=True, error_model="numpy", nogil=True)
+def _walk(lower, upper, middles, rows, start, up, pulses, uniforms):  # noqa: ANN001, ANN202
+    """States of one cell of a jump table, `rows` (2, bins, levels) down and up; `uniforms` has one number per pulse."""
+    bins, levels = rows.shape[1], rows.shape[2]
+    x, y, used = min(max(start, lower), upper), np.empty(up.size), 0
+    for t in range(up.size):
+        for _ in range(pulses[t] if t else 0):
+            relative = (x - lower) / (upper - lower)
+            k = min(max(np.searchsorted(middles, relative, side="right") - 1, 0), bins - 2)
+            part = min(max((relative - middles[k]) / (middles[k + 1] - middles[k]), 0.0), 1.0)
+            level = uniforms[used] * (levels - 1)
+            j = int(min(level, levels - 1.5))
+            rest, side = level - j, 1 if up[t] else 0
+            a = rows[side, k, j] * (1 - rest) + rows[side, k, j + 1] * rest
+            b = rows[side, k + 1, j] * (1 - rest) + rows[side, k + 1, j + 1] * rest
+            jump = a + (b - a) * part
+            used += 1
+            x = min(max(x + jump if up[t] else x - jump, lower), upper)
+        y[t] = x
+    return y
+
+
+walk = Guarded(_walk)

@@ -1,7 +1,6 @@
-"""Compiled code of the fit: the laws' steps, the filter that gives the likelihood, its derivatives, and simulation.
+"""Compiled code of the fit: the laws' steps, the filter that gives the likelihood, and simulation.
 
-Everything here is in units of the data (z = (G - offset) / scale), and in one file, because Numba keys its disk cache
-on the file of the outermost function only.
+Everything here is in units of the data (z = (G - offset) / scale). The filter's derivatives are in `tangents`.
 
 A parameter vector is [step, balance, lower, upper, shapes..., cycle, additive, read, read_relative]: logarithm of the
 mean step and half the logarithm of up over down step at the middle; bounds; the law's shapes; logarithms of the noises.
@@ -23,17 +22,17 @@ NOISES = 4
 """Entries before the shapes, and entries behind them."""
 OFF = -40.0
 """Logarithm of a noise that is switched off."""
-_TINY = 1e-300
-_HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
+TINY = 1e-300
+HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 _ROOT_HALF = math.sqrt(0.5)
-_FAR = 6.0
+FAR = 6.0
 """A bound further away than so many standard deviations does not matter."""
-_NARROWEST = 1e-3
+NARROWEST = 1e-3
 jit: Any = numba.njit(cache=True, error_model="numpy", nogil=True)
 
 
 @jit
-def _exponent(theta, i):  # noqa: ANN001, ANN202
+def exponent(theta, i):  # noqa: ANN001, ANN201
     """A number from its logarithm, without overflow."""
     return math.exp(min(max(theta[i], -60.0), 60.0))
 
@@ -41,7 +40,7 @@ def _exponent(theta, i):  # noqa: ANN001, ANN202
 @jit
 def step_and_slope(code, theta, middle, z, up):  # noqa: ANN001, ANN201
     """Size of one step at z, never negative, and its derivative; `middle` may be NaN: half-way between the bounds."""
-    lower, upper = theta[LOWER], max(theta[UPPER], theta[LOWER] + _NARROWEST)
+    lower, upper = theta[LOWER], max(theta[UPPER], theta[LOWER] + NARROWEST)
     if math.isnan(middle):
         middle = 0.5 * (lower + upper)
     sign = 1.0 if up else -1.0
@@ -49,19 +48,19 @@ def step_and_slope(code, theta, middle, z, up):  # noqa: ANN001, ANN201
     shapes = (theta.size - SHAPES - NOISES) // 2
     own = SHAPES if up else SHAPES + shapes
     ahead = upper - middle if up else middle - lower
-    ahead = max(ahead, _NARROWEST)
+    ahead = max(ahead, NARROWEST)
     x = sign * (z - middle)  # how far beyond the middle, in the direction of the pulse
     if code == AFFINE:
         slope = theta[own] / ahead
         s, ds = size * (1 - slope * x), -size * slope
     elif code == POWER:
-        left, power = (ahead - x) / ahead, _exponent(theta, own)
+        left, power = (ahead - x) / ahead, exponent(theta, own)
         if left <= 0:
             return 0.0, 0.0
         s = size * left**power
         ds = -s * power / (max(left, 1e-3) * ahead)
     elif code == EXPONENTIAL:
-        plateau, rate = _exponent(theta, own), 2 * theta[own + 1] / (upper - lower)
+        plateau, rate = exponent(theta, own), 2 * theta[own + 1] / (upper - lower)
         growth = (plateau - 1) * math.exp(min(max(rate * x, -60.0), 60.0))
         s, ds = size * (plateau - growth), -size * growth * rate
     else:
@@ -69,7 +68,7 @@ def step_and_slope(code, theta, middle, z, up):  # noqa: ANN001, ANN201
         place = (z - lower) / (upper - lower) * (nodes - 1)
         k = int(min(max(place, 0.0), nodes - 1.5))
         part = min(max(place - k, 0.0), 1.0)
-        a, b = _node(theta, own, k, nodes), _node(theta, own, k + 1, nodes)
+        a, b = node(theta, own, k, nodes), node(theta, own, k + 1, nodes)
         s = size * (a + (b - a) * part)
         inside = 0.0 < place < nodes - 1
         ds = sign * size * (b - a) * (nodes - 1) / (upper - lower) if inside else 0.0
@@ -79,31 +78,33 @@ def step_and_slope(code, theta, middle, z, up):  # noqa: ANN001, ANN201
 
 
 @jit
-def _node(theta, own, k, nodes):  # noqa: ANN001, ANN202
+def node(theta, own, k, nodes):  # noqa: ANN001, ANN201
     """Relative step at node k; the middle node is 1 by definition and has no entry."""
     middle = nodes // 2
     if k == middle:
         return 1.0
-    return _exponent(theta, own + (k if k < middle else k - 1))
+    return exponent(theta, own + (k if k < middle else k - 1))
 
 
 @jit
-def _phi(x):  # noqa: ANN001, ANN202
+def phi(x):  # noqa: ANN001, ANN201
+    """The normal distribution function."""
     return 0.5 * math.erfc(-x * _ROOT_HALF)
 
 
 @jit
-def _density(x):  # noqa: ANN001, ANN202
+def density(x):  # noqa: ANN001, ANN201
+    """The normal density."""
     return 0.3989422804014327 * math.exp(-0.5 * x * x)
 
 
 @jit
-def _cut(mean, spread, lower, upper):  # noqa: ANN001, ANN202
+def cut(mean, spread, lower, upper):  # noqa: ANN001, ANN201
     """Mean and variance of a normal number that is moved onto the bounds when it lies beyond them."""
     a, b = (lower - mean) / spread, (upper - mean) / spread
-    below, above = _phi(a), _phi(-b)
+    below, above = phi(a), phi(-b)
     inside = max(1 - below - above, 0.0)
-    da, db = _density(a), _density(b)
+    da, db = density(a), density(b)
     first = inside * mean + spread * (da - db)
     second = inside * (mean * mean + spread * spread) + 2 * mean * spread * (da - db)
     second += spread * spread * (a * da - b * db)
@@ -113,7 +114,7 @@ def _cut(mean, spread, lower, upper):  # noqa: ANN001, ANN202
 
 
 @jit
-def _observe_at_bounds(y, mean, p, r, lower, upper):  # noqa: ANN001, ANN202
+def observe_at_bounds(y, mean, p, r, lower, upper):  # noqa: ANN001, ANN201
     """Log-density of a reading, and mean and variance of the state behind it, next to the bounds.
 
     Before the bounds act the state is normal (mean, p); they move what is beyond onto themselves. So it is a mixture of
@@ -124,16 +125,16 @@ def _observe_at_bounds(y, mean, p, r, lower, upper):  # noqa: ANN001, ANN202
     gain = p / total
     m, s = mean + gain * (y - mean), math.sqrt(p * r / total)
     a, b = (lower - m) / s, (upper - m) / s
-    inside = _phi(b) - _phi(a) if b < 0 or a > 0 else 1 - _phi(a) - _phi(-b)
-    at = -0.5 * (y - mean) ** 2 / total - 0.5 * math.log(total) + math.log(max(inside, _TINY))
-    on_lower = -0.5 * ((y - lower) / root) ** 2 - math.log(root) + math.log(max(_phi((lower - mean) / spread), _TINY))
-    on_upper = -0.5 * ((y - upper) / root) ** 2 - math.log(root) + math.log(max(_phi((mean - upper) / spread), _TINY))
+    inside = phi(b) - phi(a) if b < 0 or a > 0 else 1 - phi(a) - phi(-b)
+    at = -0.5 * (y - mean) ** 2 / total - 0.5 * math.log(total) + math.log(max(inside, TINY))
+    on_lower = -0.5 * ((y - lower) / root) ** 2 - math.log(root) + math.log(max(phi((lower - mean) / spread), TINY))
+    on_upper = -0.5 * ((y - upper) / root) ** 2 - math.log(root) + math.log(max(phi((mean - upper) / spread), TINY))
     top = max(at, on_lower, on_upper)
     w, wl, wu = math.exp(at - top), math.exp(on_lower - top), math.exp(on_upper - top)
     whole = w + wl + wu
-    logl = top + math.log(whole) - _HALF_LOG_2PI
+    logl = top + math.log(whole) - HALF_LOG_2PI
     if inside > 1e-12:
-        da, db = _density(a) / inside, _density(b) / inside
+        da, db = density(a) / inside, density(b) / inside
         inner = m + s * (da - db)
         variance = s * s * max(1 + a * da - b * db - (da - db) ** 2, 1e-6)
     else:
@@ -152,9 +153,9 @@ def _filter(code, theta, setup, y, up, pulses, out):  # noqa: ANN001, ANN202
     """
     middle, zero, rounding = setup
     last = theta.size
-    cycle, additive = _exponent(theta, last - 4), _exponent(theta, last - 3)
-    read, relative = _exponent(theta, last - 2) ** 2, _exponent(theta, last - 1) ** 2
-    lower, upper = theta[LOWER], max(theta[UPPER], theta[LOWER] + _NARROWEST)
+    cycle, additive = exponent(theta, last - 4), exponent(theta, last - 3)
+    read, relative = exponent(theta, last - 2) ** 2, exponent(theta, last - 1) ** 2
+    lower, upper = theta[LOWER], max(theta[UPPER], theta[LOWER] + NARROWEST)
     x = y[0]
     p = read + relative * (x - zero) ** 2 + rounding
     out[:, 0] = 0.0
@@ -163,7 +164,7 @@ def _filter(code, theta, setup, y, up, pulses, out):  # noqa: ANN001, ANN202
         near = False
         for _pulse in range(pulses[t]):
             if near:
-                x, p = _cut(x, math.sqrt(p), lower, upper)
+                x, p = cut(x, math.sqrt(p), lower, upper)
             s, ds = step_and_slope(code, theta, middle, x, up[t])
             if up[t]:
                 x += s
@@ -172,17 +173,17 @@ def _filter(code, theta, setup, y, up, pulses, out):  # noqa: ANN001, ANN202
                 x -= s
                 p = (1 - ds) ** 2 * p + (cycle * s + additive) ** 2 + (cycle * ds) ** 2 * p
             p = max(p, 1e-14)
-            reach = _FAR * math.sqrt(p)
+            reach = FAR * math.sqrt(p)
             near = x - reach < lower or x + reach > upper
         r = read + relative * (x - zero) ** 2 + rounding
         total = p + r
         error = y[t] - x
         if near:
-            cut_mean, cut_variance = _cut(x, math.sqrt(p), lower, upper)
+            cut_mean, cut_variance = cut(x, math.sqrt(p), lower, upper)
             out[1, t], out[2, t], out[3, t] = y[t] - cut_mean, cut_variance + r, 1.0
-            out[0, t], x, p = _observe_at_bounds(y[t], x, p, r, lower, upper)
+            out[0, t], x, p = observe_at_bounds(y[t], x, p, r, lower, upper)
         else:
-            out[0, t] = -0.5 * error * error / total - 0.5 * math.log(total) - _HALF_LOG_2PI
+            out[0, t] = -0.5 * error * error / total - 0.5 * math.log(total) - HALF_LOG_2PI
             out[1, t], out[2, t], out[3, t] = error, total, 0.0
             x += p / total * error
             p = p * r / total
@@ -190,60 +191,16 @@ def _filter(code, theta, setup, y, up, pulses, out):  # noqa: ANN001, ANN202
 
 
 @jit
-def _likelihood(code, theta, setup, y, up, pulses, weight, starts, traces):  # noqa: ANN001, ANN202, PLR0913
-    """Log-likelihood of the listed traces; readings count with their weights."""
+def _likelihood(code, thetas, setup, y, up, pulses, weight, starts, owner):  # noqa: ANN001, ANN202, PLR0913
+    """Log-likelihood of all traces, each with the parameters of its owner; readings count with their weights."""
     total = 0.0
-    for i in traces:
+    for i in range(owner.size):
         a, b = starts[i], starts[i + 1]
         out = np.empty((5, b - a))
-        _filter(code, theta, setup, y[a:b], up[a:b], pulses[a:b], out)
+        _filter(code, thetas[owner[i]], setup, y[a:b], up[a:b], pulses[a:b], out)
         for t in range(1, b - a):
             total += weight[a + t] * out[0, t]
     return total
-
-
-@jit
-def _scores(code, theta, setup, free, exact, y, up, pulses, weight, starts, traces):  # noqa: ANN001, ANN202, PLR0913
-    """Log-likelihood, gradient and information of the free entries, from forward differences.
-
-    Their error moves the maximum by half a difference, 5e-7, which is nothing.
-
-    The information of a normal reading is the expected one. Next to a bound it is the square of the score when `exact`;
-    else that of a normal reading with the same mean and variance, with which a climb from far away is faster.
-    """
-    n = free.size
-    gradient, information, total = np.zeros(n), np.zeros((n, n)), 0.0
-    moved = theta.copy()
-    for i in traces:
-        a, b = starts[i], starts[i + 1]
-        base, plus = np.empty((5, b - a)), np.empty((5, b - a))
-        d = np.empty((3, n, b - a))
-        _filter(code, theta, setup, y[a:b], up[a:b], pulses[a:b], base)
-        for k in range(n):
-            h = 1e-6
-            moved[free[k]] = theta[free[k]] + h
-            _filter(code, moved, setup, y[a:b], up[a:b], pulses[a:b], plus)
-            moved[free[k]] = theta[free[k]]
-            for t in range(1, b - a):
-                w = weight[a + t]
-                gradient[k] += w * (plus[0, t] - base[0, t]) / h
-                if exact and base[3, t] == 1.0:
-                    d[0, k, t] = math.sqrt(w) * (plus[0, t] - base[0, t]) / h
-                    d[1, k, t] = 0.0
-                else:
-                    variance = base[2, t]
-                    d[0, k, t] = math.sqrt(w / variance) * (plus[1, t] - base[1, t]) / h
-                    d[1, k, t] = math.sqrt(0.5 * w) / variance * (plus[2, t] - base[2, t]) / h
-        for t in range(1, b - a):
-            total += weight[a + t] * base[0, t]
-            for k in range(n):
-                u, v = d[0, k, t], d[1, k, t]
-                for j in range(k + 1):
-                    information[k, j] += u * d[0, j, t] + v * d[1, j, t]
-    for k in range(n):
-        for j in range(k):
-            information[j, k] = information[k, j]
-    return total, gradient, information
 
 
 @jit
@@ -251,9 +208,9 @@ def _simulate(code, theta, setup, start, up, pulses, normals):  # noqa: ANN001, 
     """Readings of one trace from its true start; `normals` (pulses in all + readings) are used in order."""
     middle, zero, _rounding = setup
     last = theta.size
-    cycle, additive = _exponent(theta, last - 4), _exponent(theta, last - 3)
-    read, relative = _exponent(theta, last - 2) ** 2, _exponent(theta, last - 1) ** 2
-    lower, upper = theta[LOWER], max(theta[UPPER], theta[LOWER] + _NARROWEST)
+    cycle, additive = exponent(theta, last - 4), exponent(theta, last - 3)
+    read, relative = exponent(theta, last - 2) ** 2, exponent(theta, last - 1) ** 2
+    lower, upper = theta[LOWER], max(theta[UPPER], theta[LOWER] + NARROWEST)
     x, y, used = min(max(start, lower), upper), np.empty(up.size), 0
     for t in range(up.size):
         for _ in range(pulses[t] if t else 0):
@@ -266,31 +223,7 @@ def _simulate(code, theta, setup, start, up, pulses, normals):  # noqa: ANN001, 
     return y
 
 
-@jit
-def _walk(lower, upper, middles, rows, start, up, pulses, uniforms):  # noqa: ANN001, ANN202
-    """States of one cell of a jump table, `rows` (2, bins, levels) down and up; `uniforms` has one number per pulse."""
-    bins, levels = rows.shape[1], rows.shape[2]
-    x, y, used = min(max(start, lower), upper), np.empty(up.size), 0
-    for t in range(up.size):
-        for _ in range(pulses[t] if t else 0):
-            relative = (x - lower) / (upper - lower)
-            k = min(max(np.searchsorted(middles, relative, side="right") - 1, 0), bins - 2)
-            part = min(max((relative - middles[k]) / (middles[k + 1] - middles[k]), 0.0), 1.0)
-            level = uniforms[used] * (levels - 1)
-            j = int(min(level, levels - 1.5))
-            rest, side = level - j, 1 if up[t] else 0
-            a = rows[side, k, j] * (1 - rest) + rows[side, k, j + 1] * rest
-            b = rows[side, k + 1, j] * (1 - rest) + rows[side, k + 1, j + 1] * rest
-            jump = a + (b - a) * part
-            used += 1
-            x = min(max(x + jump if up[t] else x - jump, lower), upper)
-        y[t] = x
-    return y
-
-
 likelihood = Guarded(_likelihood)
-scores = Guarded(_scores)
 run_filter = Guarded(_filter)
 simulate = Guarded(_simulate)
 step_at = Guarded(step_and_slope)
-walk = Guarded(_walk)

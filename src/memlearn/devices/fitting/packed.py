@@ -25,6 +25,8 @@ class Packed(NamedTuple):
     """(readings,): how much each counts in the likelihood."""
     starts: np.ndarray
     """(traces + 1,)"""
+    owner: np.ndarray
+    """(traces,): the device of each trace."""
     of_device: tuple[np.ndarray, ...]
     """The traces of each device."""
     offset: float
@@ -46,6 +48,23 @@ class Packed(NamedTuple):
         """The same traces with other weights."""
         return self._replace(weight=np.ascontiguousarray(weight, np.float64))
 
+    def few(self, count: int) -> Packed:
+        """The traces of some devices, evenly among all, in the same units."""
+        chosen = np.unique(np.linspace(0, self.devices - 1, count).astype(int))
+        traces = np.concatenate([self.of_device[i] for i in chosen])
+        rows = np.concatenate([np.arange(self.starts[i], self.starts[i + 1]) for i in traces])
+        lengths = self.starts[traces + 1] - self.starts[traces]
+        sizes = [len(self.of_device[i]) for i in chosen]
+        return self._replace(
+            y=self.y[rows],
+            up=self.up[rows],
+            pulses=self.pulses[rows],
+            weight=self.weight[rows],
+            starts=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+            owner=np.repeat(np.arange(len(chosen)), sizes),
+            of_device=tuple(np.arange(end - size, end) for size, end in zip(sizes, np.cumsum(sizes), strict=True)),
+        )
+
 
 def pack(traces: Traces) -> Packed:
     """Traces for the compiled code."""
@@ -53,9 +72,10 @@ def pack(traces: Traces) -> Packed:
     y = (np.concatenate(traces.conductance) - low) / (high - low)
     names = traces.device_names
     of_device = tuple(np.array([i for i, d in enumerate(traces.devices) if d == name], np.int64) for name in names)
+    owner = np.array([names.index(d) for d in traces.devices], np.int64)
     starts = np.concatenate([[0], np.cumsum([len(g) for g in traces.conductance])]).astype(np.int64)
     values = np.unique(y)
     grid = float(np.median(np.diff(values))) if values.size < _REPEATED * y.size and values.size > 2 else 0.0
     rounding = max(grid**2 / 12, _FINEST**2)
     up, pulses = np.concatenate(traces.up), np.concatenate(traces.pulses)
-    return Packed(y, up, pulses, np.ones(y.size), starts, of_device, low, high - low, rounding)
+    return Packed(y, up, pulses, np.ones(y.size), starts, owner, of_device, low, high - low, rounding)

@@ -7,7 +7,7 @@ import numpy as np
 from . import kernels
 from .estimate import Estimate
 from .hierarchy import of_device
-from .jumps import Table
+from .jumps import Table, walk
 from .packed import Packed
 
 
@@ -50,7 +50,7 @@ def simulated_jumps(table: Table, packed: Packed, generator: np.random.Generator
     middles = 0.5 * (table.edges[:-1] + table.edges[1:])
     for a, b in zip(packed.starts[:-1], packed.starts[1:], strict=True):
         uniforms = generator.random(int(packed.pulses[a:b].sum()))
-        out[a:b] = kernels.walk(
+        out[a:b] = walk(
             table.lower, table.upper, middles, rows, packed.y[a], packed.up[a:b], packed.pulses[a:b], uniforms
         )  # fmt: skip
     return out
