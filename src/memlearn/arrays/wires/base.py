@@ -10,9 +10,23 @@ from ...core.component import Component
 
 
 class AbstractWires(Component):
-    """The resistive network of a tile; leading axes of conductances and voltages broadcast."""
+    """The resistive network of a tile; leading axes of conductances and voltages broadcast.
+
+    The cells being ohmic, the array is a matrix in each direction, and a read is a product with it.
+    """
 
     @abstractmethod
+    def transfer(self, conductance: Tensor, *, transposed: bool = False) -> Tensor:
+        """Current into the bit line's sense per V on the word line's driver; transposed, the other way round.
+
+        Arguments:
+            conductance: S, (..., rows, columns).
+            transposed: the bit lines are driven and the word lines sensed.
+
+        Returns:
+            S, (..., rows, columns), in both directions.
+        """
+
     def currents(self, conductance: Tensor, voltage: Tensor) -> Tensor:
         """Currents into the bit lines' senses while the word lines are driven.
 
@@ -23,8 +37,8 @@ class AbstractWires(Component):
         Returns:
             A, (..., samples, columns).
         """
+        return voltage @ self.transfer(conductance)
 
-    @abstractmethod
     def currents_transposed(self, conductance: Tensor, voltage: Tensor) -> Tensor:
         """Currents into the word lines' senses while the bit lines are driven.
 
@@ -35,3 +49,4 @@ class AbstractWires(Component):
         Returns:
             A, (..., samples, rows).
         """
+        return voltage @ self.transfer(conductance, transposed=True).mT

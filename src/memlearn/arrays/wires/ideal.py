@@ -14,10 +14,6 @@ class IdealWires(AbstractWires):
 
     kind: Literal["ideal"] = "ideal"
 
-    def currents(self, conductance: Tensor, voltage: Tensor) -> Tensor:
-        """V G."""
-        return voltage @ conductance
-
-    def currents_transposed(self, conductance: Tensor, voltage: Tensor) -> Tensor:
-        """V G^T."""
-        return voltage @ conductance.mT
+    def transfer(self, conductance: Tensor, *, transposed: bool = False) -> Tensor:
+        """The conductances themselves."""
+        return conductance
