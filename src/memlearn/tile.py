@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from .arrays.mapping import Access, AnyMapping, DifferentialPair
-from .arrays.wires import AnyWires, IdealWires
+from .arrays.wires import AnyWires, IdealWires, Matrices
 from .cells import AnyCell, Single
 from .core.component import Component, quantity, setting
 from .core.errors import InputError, nearest
@@ -135,6 +135,7 @@ class Tile(nn.Module):
         self.register_buffer("events", torch.zeros(5, dtype=torch.int64))
         self.register_buffer("mask", used.bool(), persistent=False)
         self.ledger: Ledger | None
+        self.matrices = Matrices(crossbar.wires)
 
     @property
     def state(self) -> DeviceState:
@@ -441,11 +442,9 @@ class Tile(nn.Module):
     def _currents(self, voltage: Tensor, transposed: bool, at: Address) -> Tensor:
         """Line currents of a read with the device's noise, (tile rows, tile columns, samples, lines), A."""
         device, wires = self.array.device, self.array.crossbar.wires
-        solve = wires.currents_transposed if transposed else wires.currents
         seen = device.visible(self.state)
-        if device.read_noise.silent or not voltage.shape[2]:
-            return solve(seen, voltage)
-        if self.backend == "reference":
+        if self.backend == "reference" and not device.read_noise.silent and voltage.shape[2]:
+            solve = wires.currents_transposed if transposed else wires.currents
             reads = [
                 solve(
                     device.conductance(self.state, at.stream.child(sample), at.event) * self.used(),
@@ -454,10 +453,16 @@ class Tile(nn.Module):
                 for sample in range(voltage.shape[2])
             ]
             return torch.cat(reads, dim=2)
+        matrix = self.matrices(seen, transposed)
+        mean = voltage @ (matrix.mT if transposed else matrix)
+        if device.read_noise.silent or not voltage.shape[2]:
+            return mean
         # Independent normal noise of the cells of a line adds in variance: one draw a line is the same distribution.
         variance = device.read_noise.variance(seen) * self.used()
-        spread = solve(variance, voltage * voltage).sqrt()
-        mean = solve(seen, voltage)
+        if not wires.cheap:
+            # A cell's noise reaches the sense weakened as its current does, sneak paths aside.
+            variance = variance * (matrix / seen.clamp_min(torch.finfo(seen.dtype).tiny)) ** 2
+        spread = (voltage * voltage @ (variance.mT if transposed else variance)).sqrt()
         return mean + spread * random.normal(at.stream.child("read"), at.event, mean.shape, mean)
 
     def _address(self, direction: str, which: int) -> Address:

@@ -17,8 +17,6 @@ from memlearn.arrays.mapping import (
     OneSidedPair,
     ReferenceColumn,
 )
-from memlearn.arrays.wires import MEMBERS as WIRES
-from memlearn.arrays.wires import AbstractWires, IdealWires
 from memlearn.core.random import Stream
 from memlearn.core.types import Counts, Trains
 from memlearn.devices import ConstantStep
@@ -231,19 +229,3 @@ def test_a_reference_cell_off_its_place_moves_a_whole_column_or_row():
     backward = reference.row_signal(reference.column_lines(torch.eye(3).double()) @ g.mT) / unit
     assert torch.allclose(backward, torch.tensor([[0.0, 0.0], [-0.4, -0.4], [0.0, 0.0]]).double())
     assert torch.allclose(reference.weight(g, 0.0, 1.0), forward)
-
-
-class TestWires:
-    """Wires without resistance; exact against sums over the cells."""
-
-    def test_every_member_is_ideal_or_has_tests_of_its_own(self):
-        assert list(WIRES.values()) == [IdealWires] and issubclass(IdealWires, AbstractWires)
-
-    def test_currents_are_sums_over_cells(self):
-        g, v, u = numbers(2, 3, 4, 5) + 1, numbers(2, 1, 6, 4, seed=1), numbers(1, 3, 6, 5, seed=2)
-        wires = IdealWires()
-        forward = (v[..., None] * g[:, :, None]).sum(-2)
-        backward = (u[..., None, :] * g[:, :, None]).sum(-1)
-        assert torch.allclose(wires.currents(g, v), forward, rtol=1e-14)
-        assert torch.allclose(wires.currents_transposed(g, u), backward, rtol=1e-14)
-        assert wires.currents(g, v).shape == (2, 3, 6, 5) and wires.currents_transposed(g, u).shape == (2, 3, 6, 4)

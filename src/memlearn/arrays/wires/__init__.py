@@ -5,6 +5,7 @@ from .base import AbstractWires as AbstractWires
 from .functions import solve as solve
 from .functions import transfer as transfer
 from .ideal import IdealWires as IdealWires
+from .matrices import Matrices as Matrices
 from .resistive import ResistiveWires as ResistiveWires
 
 MEMBERS = members(globals(), AbstractWires)

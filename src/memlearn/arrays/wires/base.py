@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -14,6 +15,9 @@ class AbstractWires(Component):
 
     The cells being ohmic, the array is a matrix in each direction, and a read is a product with it.
     """
+
+    cheap: ClassVar[bool] = False
+    """Whether `transfer` costs less than a comparison of the cells with those it was last asked for."""
 
     @abstractmethod
     def transfer(self, conductance: Tensor, *, transposed: bool = False) -> Tensor:

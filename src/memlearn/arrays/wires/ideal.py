@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from torch import Tensor
 
@@ -13,6 +13,7 @@ class IdealWires(AbstractWires):
     """Every cell sees the full line voltage; every sense node is at ground."""
 
     kind: Literal["ideal"] = "ideal"
+    cheap: ClassVar[bool] = True
 
     def transfer(self, conductance: Tensor, *, transposed: bool = False) -> Tensor:
         """The conductances themselves."""

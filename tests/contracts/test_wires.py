@@ -1,0 +1,94 @@
+"""What every kind of wires, and every selector, promises. To add one, add one line to its list."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from memlearn.arrays.selectors import MEMBERS as SELECTORS
+from memlearn.arrays.selectors import AbstractSelector, CurrentTable, Ohmic, Sinh, ThresholdSelector
+from memlearn.arrays.wires import MEMBERS as WIRES
+from memlearn.arrays.wires import AbstractWires, IdealWires, Matrices, ResistiveWires
+
+CASES = [
+    IdealWires(),
+    ResistiveWires(),
+    ResistiveWires(r_word_line=0.0, r_bit_line=3.0),
+    ResistiveWires(r_source=200.0, r_sense=40.0, double_sided="both"),
+    ResistiveWires(reads="forward", solver="hybrid"),
+]
+LAWS = [Ohmic(), Ohmic(r_access=2e4), Sinh(), ThresholdSelector(), CurrentTable()]
+SIZES = [(1, 1), (1, 5), (6, 1), (4, 9)]
+
+
+def cells(*shape: int) -> Tensor:
+    return torch.tensor(np.random.default_rng(0).uniform(1e-6, 1e-4, shape))
+
+
+@pytest.fixture(params=CASES, ids=lambda wires: f"{wires.kind}-{CASES.index(wires)}")
+def wires(request: pytest.FixtureRequest) -> AbstractWires:
+    return request.param
+
+
+@pytest.fixture(params=LAWS, ids=lambda law: f"{law.kind}-{LAWS.index(law)}")
+def law(request: pytest.FixtureRequest) -> AbstractSelector:
+    return request.param
+
+
+def test_every_member_is_in_the_lists():
+    assert {type(case) for case in CASES} == set(WIRES.values())
+    assert {type(case) for case in LAWS} == set(SELECTORS.values())
+
+
+class TestWires:
+    @pytest.mark.parametrize("size", SIZES, ids=str)
+    def test_currents_are_products_with_the_transfer_matrix(self, wires: AbstractWires, size: tuple[int, int]):
+        g, v = cells(2, 3, *size), torch.rand(2, 1, 5, size[0], dtype=torch.float64)
+        assert torch.allclose(wires.currents(g, v), v @ wires.transfer(g), rtol=1e-12)
+        e = torch.rand(1, 3, 5, size[1], dtype=torch.float64)
+        back = wires.currents_transposed(g, e)
+        assert torch.allclose(back, e @ wires.transfer(g, transposed=True).mT, rtol=1e-12)
+        assert wires.currents(g, v).shape == (2, 3, 5, size[1]) and back.shape == (2, 3, 5, size[0])
+
+    def test_no_line_gives_more_than_its_cells_would(self, wires: AbstractWires):
+        g = cells(4, 9)
+        for transposed in (False, True):
+            found = wires.transfer(g, transposed=transposed)
+            assert bool((found >= 0).all()) and bool((found.sum(0) <= g.sum(0) * (1 + 1e-12)).all())
+
+    def test_type_and_arrays_stay(self, wires: AbstractWires):
+        g = cells(2, 4, 3).float()
+        found = wires.transfer(g)
+        assert found.dtype == torch.float32 and torch.equal(found[1], wires.transfer(g[1]))
+
+    def test_what_is_remembered_is_what_would_be_solved(self, wires: AbstractWires):
+        g, kept = cells(3, 4, 5), Matrices(wires)
+        for change in (None, 1, None, 2):
+            if change is not None:
+                g[change, 2, 3] *= 1.5
+            for transposed in (False, True):
+                assert torch.equal(kept(g, transposed), wires.transfer(g, transposed=transposed))
+        assert torch.equal(kept(g[:2], False), wires.transfer(g[:2]))
+
+
+class TestSelectors:
+    def test_current_is_odd_and_rises(self, law: AbstractSelector):
+        v = np.linspace(-1.3, 1.3, 53)
+        current = law.current(np.full(53, 2e-5), v)
+        assert np.allclose(current, -current[::-1], rtol=1e-12, atol=1e-20) and (np.diff(current) > 0).all()
+
+    def test_slope_is_the_derivative(self, law: AbstractSelector):
+        g, v = np.full(40, 3e-5), np.linspace(-1.2, 1.21, 40)
+        numeric = (law.current(g, v + 1e-6) - law.current(g, v - 1e-6)) / 2e-6
+        assert np.allclose(law.slope(g, v), numeric, rtol=1e-5, atol=1e-12)
+
+    def test_current_is_proportional_to_the_conductance_where_it_bends(self, law: AbstractSelector):
+        if law.linear:
+            assert np.allclose(
+                law.current(np.array(3e-5), np.array(0.7)), law.slope(np.array(3e-5), np.array(0.0)) * 0.7
+            )
+        else:
+            one, three = (law.current(np.array(g), np.array(0.7)) for g in (1e-5, 3e-5))
+            assert three == pytest.approx(3 * one, rel=1e-12)
