@@ -14,7 +14,7 @@ from memlearn.core.ledger import Ledger
 from memlearn.core.types import Counts, PulsePlan
 from memlearn.devices import AbstractDevice, ConstantStep
 from memlearn.learning import Rule
-from memlearn.nn import Linear, Neuron, TernaryMarginLoss, array_layers
+from memlearn.nn import Linear, Neuron, TernaryMarginLoss, array_layers, tiles
 from memlearn.periphery import (
     ADC,
     DAC,
@@ -85,7 +85,7 @@ class Setup(NamedTuple):
 
     @property
     def tiles(self) -> list[Any]:
-        return [layer.tile for layer in array_layers(self.model).values()]
+        return list(tiles(self.model).values())
 
     def train(self, n: int = 24, batch: int = 4, seed: int = 0) -> None:
         """A loop of one's own, stage by stage."""

@@ -23,6 +23,7 @@ CASES = [
     Single(),
     MajorMinor(),
     MajorMinor(gain=4.0, update="both"),
+    MajorMinor(gain=4.0, update="by_threshold"),
     MajorMinor(update="minor", minor_device=ConstantStep(states=1000)),
     Carry(),
     Carry(digits=3, base=4, carry_every=3),

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from memlearn.arrays.mapping import MEMBERS as MAPPINGS
+from memlearn.cells import Single
 from memlearn.core.component import Component, setting
 from memlearn.core.errors import InputError
 from memlearn.core.ledger import Event, Ledger, Pass
@@ -23,11 +24,13 @@ from memlearn.learning.rules import (
     MEMBERS,
     SGD,
     AbstractRule,
+    CapacitorTransfer,
     Custom,
     IdealSGD,
     Manhattan,
     MixedPrecision,
     MultiThresholdRule,
+    PeriodicCarry,
     ReadWrite,
     ReadWriteVerify,
     RoundedSGD,
@@ -35,6 +38,7 @@ from memlearn.learning.rules import (
     SignBackpropagation,
     SignBackpropagationCounter,
     ThresholdManhattan,
+    WeightedSynapse,
 )
 from memlearn.nn import array_layers, attach_ledger
 from memlearn.periphery import BinaryStep, Sigmoid
@@ -61,6 +65,9 @@ CASES = [
     Siamese(learning_rate=0.5, levels=40, max_pulses=20),
     ReadWrite(learning_rate=0.5),
     ReadWriteVerify(learning_rate=0.5, max_pulses=20),
+    PeriodicCarry(learning_rate=0.3),
+    WeightedSynapse(),
+    CapacitorTransfer(learning_rate=0.3),
     Custom(rule=Parts(accumulator=PerSample(), writer=DeterministicTrains(learning_rate=0.3))),
 ]
 WITHOUT_ARRAYS = [FloatReference()]
@@ -81,7 +88,7 @@ def one_thread(few_threads: None) -> None:
 def begin(settings: AbstractRule, device: ConstantStep | SoftBounds = NOISY, **options: object) -> Setup:
     """A new network with converters that suit the rule, and the rule at work on it."""
     signs = settings.parts().credit.ternary
-    made = array(device, SIGNS if signs else CONVERTERS)
+    made = array(device, SIGNS if signs else CONVERTERS).replace(cell=settings.cell or Single())
     model = network(made, BinaryStep(window=1.0) if signs else Sigmoid(), **options)
     return Setup(model, settings.attach(model), loss_for(model))
 

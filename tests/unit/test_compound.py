@@ -179,7 +179,7 @@ class TestVolatile:
 
     def test_inversion_turns_reads_and_pulses(self):
         tile = make(Volatile(fast=self.fast(), transfer_every=1), ConstantStep(states=1000))
-        fast, x = tile.tiles_of["fast"], drawn(3, 6)
+        fast, x = tile.tiles_of["fast"], drawn(3, 6).clamp(-1, 1)
         for n in range(4):
             before = tile.weight()
             tile.write(Counts(torch.full((6, 4), 10, dtype=torch.int32)))

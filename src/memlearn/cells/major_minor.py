@@ -16,10 +16,11 @@ from .base import AbstractCell, Part
 class MajorMinor(AbstractCell):
     """w = (gain major + minor) / (gain + 1), read at once: current gain on the lines of the major cells.
 
-    Two readings of the published update, and one between: `minor`, every pulse goes to the minor cells; `both`, to both
-    cells at once; `by_size`, a planned change of n minor steps is sent as whole major steps and the rest as minor ones,
-    so that small changes stay fine and large ones move the major cell. Trains, whose size nobody counts, go to the
-    minor cell then. There is no carry: a minor cell at its bound stays there until pulses take it back.
+    Who gets the pulses is read in several ways. `by_threshold`: a planned count of 1 is a pulse on the minor cell, each
+    count above it one on the major cell, so that a writer with two thresholds sends small errors to the one and large
+    ones to the other. `by_size`: a planned change of n minor steps is sent as whole major steps, and the rest as minor
+    ones. `both`: every pulse to both cells. `minor`: to the minor one alone, where trains, which nobody counts, go with
+    the first two as well. There is no carry: a minor cell at its bound stays there until pulses take it back.
     """
 
     kind: Literal["major_minor"] = "major_minor"
@@ -28,7 +29,9 @@ class MajorMinor(AbstractCell):
     gain: float | None = quantity(
         None, unit="1", gt=1, doc="of the major cell's current; none: half the device's states, at most 16"
     )
-    update: Literal["by_size", "both", "minor"] = setting("by_size", doc="which cells the pulses of an update go to")
+    update: Literal["by_threshold", "by_size", "both", "minor"] = setting(
+        "by_size", doc="which cells the pulses of an update go to"
+    )
     minor_device: AnyDevice | None = setting(None, doc="law of the minor cells; none: as the major ones")
 
     def settled(self, device: AbstractDevice) -> Self:
@@ -48,6 +51,12 @@ class MajorMinor(AbstractCell):
             return plan, plan
         if self.update == "minor" or not isinstance(plan, Counts):
             return None, plan
+        if self.update == "by_threshold":
+            large = plan.pulses.abs() > 1
+            return (
+                plan._replace(pulses=(plan.pulses - plan.pulses.sign()) * large),
+                plan._replace(pulses=plan.pulses * ~large),
+            )
         gain = self.gain or 1.0
         major = (plan.pulses / gain).trunc()
         minor = torch.round(plan.pulses - gain * major)

@@ -9,11 +9,12 @@ from typing import Any
 import torch
 from safetensors.torch import save
 
+from ..compound import Compound
 from ..core.component import Component, kind_of
 from ..core.ledger import Event
 from ..learning import FloatReference, Rule
 from ..learning.fused import fuse
-from ..nn import tiles
+from ..nn import array_layers, tiles
 from . import network
 from .config import Experiment
 from .session import Session, pulsed_share
@@ -74,6 +75,9 @@ def write_arrays(session: Session, folder: Path) -> None:
         tensors[f"conductance/{name}"] = tile.conductance.float().masked_fill(unused, torch.nan)
         tensors[f"pulses/{name}"] = tile.counters[..., 0].to(torch.int32)
         tensors[f"weight/{name}"] = tile.weight().float()
+    for name, layer in array_layers(session.main.model).items() if isinstance(session.main.rule, Rule) else ():
+        if isinstance(layer.tile, Compound):  # its parts have weights of their own above
+            tensors[f"weight/{name}"] = layer.tile.weight().float()
     for name, module in network.weight_layers(session.main.model):
         if isinstance(module, torch.nn.Linear):
             tensors[f"weight/{name}"] = module.weight.detach().T
@@ -131,6 +135,7 @@ def _methods(session: Session) -> dict[str, Any]:
             "digital_bits_per_neuron": None,
             "device": None,
             "mapping": None,
+            "cell": None,
             "backward_method": "floating point",
             "update_method": "stochastic gradient descent in floating point",
             "backend": "torch",
@@ -144,6 +149,7 @@ def _methods(session: Session) -> dict[str, Any]:
         "digital_bits_per_neuron": memory.bits_per_neuron,
         "device": experiment.device.kind,
         "mapping": experiment.crossbar.mapping.kind,
+        "cell": experiment.array.cell.table(),
         "backward_method": rule.credit.method,
         "update_method": f"{kind_of(type(rule.accumulator))} + {kind_of(type(rule.writer))}",
         "backend": experiment.backend,
@@ -157,6 +163,7 @@ def _components(experiment: Experiment) -> Iterator[Component]:
     yield from _within(experiment)
     if not isinstance(experiment.rule, FloatReference):
         yield from _within(experiment.rule.parts())
+        yield from _within(experiment.array.cell)
 
 
 def _within(part: Component) -> Iterator[Component]:

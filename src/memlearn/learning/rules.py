@@ -14,8 +14,10 @@ from typing import Any, ClassVar, Literal, Self
 
 from torch import nn
 
-from ..cells import AnyCell
-from ..core.component import Component, choice, members, quantity, setting
+from ..cells import AnyCell, Carry, MajorMinor, Volatile
+from ..core.component import Component, choice, kind_of, members, quantity, setting
+from ..core.errors import InputError
+from ..nn import array_layers
 from ..programming import (
     BlindPulses,
     ClosedLoop,
@@ -74,6 +76,10 @@ class AbstractRule(Component):
             batch: samples between two writes, for settings that are left open.
             slowest: the lowest rate that a schedule will set, for the same.
         """
+        for name, layer in array_layers(model).items():
+            if self.cell is not None and layer.tile.array.cell.kind != self.cell.kind:
+                allowed = f"must be {self.cell.kind} for {kind_of(type(self))}"
+                raise InputError(f"{name}.array.cell", layer.tile.array.cell.kind, allowed, "Give the Array such cells")
         chosen = self.choices(Facts.of_model(model, batch=batch, slowest=slowest)) if self.is_open else {}
         rule = Rule(model, self.replace(**chosen).parts())
         rule.choices = chosen
@@ -362,6 +368,81 @@ class ReadWriteVerify(AbstractRule):
         return Parts(writer=writer, every=self.every)
 
 
+class PeriodicCarry(AbstractRule):
+    """Stochastic gradient descent on the lowest digit of weights of several digits, which is carried now and then."""
+
+    kind: Literal["periodic_carry"] = "periodic_carry"
+    sources: ClassVar[tuple[str, ...]] = Carry.sources
+
+    learning_rate: float | None = quantity(
+        None, unit="1", gt=0, doc="wanted weight change / outer product of the factors; none: automatic"
+    )
+    max_length: int = quantity(31, unit="1", ge=1, le=31, doc="longest train, in slots")
+    cells: Carry = setting(Carry(), doc="digits, base, interval; where the experiment names no weight cell")
+
+    @property
+    def cell(self) -> AnyCell | None:
+        """Digits."""
+        return self.cells
+
+    def automatic(self, facts: Facts) -> dict[str, Any]:
+        """The learning rate."""
+        return {"learning_rate": automatic.learning_rate(facts)}
+
+    def parts(self) -> Parts:
+        """As `sgd`."""
+        return SGD(learning_rate=self.resolved().learning_rate, max_length=self.max_length).parts()
+
+
+class WeightedSynapse(AbstractRule):
+    """Signs of the batch's gradient on major and minor cells: small errors move the minor one, large ones the major."""
+
+    kind: Literal["weighted_synapse"] = "weighted_synapse"
+    sources: ClassVar[tuple[str, ...]] = MajorMinor.sources
+
+    threshold: float = quantity(0.02, unit="1", gt=0, lt=1, doc="fraction of the layer's largest gradient: minor cell")
+    second_threshold: float = quantity(0.4, unit="1", gt=0, le=1, doc="the same: major cell")
+    cells: MajorMinor = setting(
+        MajorMinor(update="by_threshold"), doc="gain and update; where the experiment names no weight cell"
+    )
+
+    @property
+    def cell(self) -> AnyCell | None:
+        """Major and minor."""
+        return self.cells
+
+    def parts(self) -> Parts:
+        """Analogue backward read, a sum per weight, one pulse by the threshold that it passes."""
+        writer = MultiThreshold(thresholds=(self.threshold, self.second_threshold))
+        return Parts(credit=Backprop(), accumulator=BatchCounter(), writer=writer)
+
+
+class CapacitorTransfer(AbstractRule):
+    """Stochastic gradient descent on a volatile cell, whose content is transferred to lasting ones now and then."""
+
+    kind: Literal["capacitor_transfer"] = "capacitor_transfer"
+    sources: ClassVar[tuple[str, ...]] = Volatile.sources
+
+    learning_rate: float | None = quantity(
+        None, unit="1", gt=0, doc="wanted weight change / outer product of the factors; none: automatic"
+    )
+    max_length: int = quantity(31, unit="1", ge=1, le=31, doc="longest train, in slots")
+    cells: Volatile = setting(Volatile(), doc="fast cell, interval; where the experiment names no weight cell")
+
+    @property
+    def cell(self) -> AnyCell | None:
+        """Volatile and lasting."""
+        return self.cells
+
+    def automatic(self, facts: Facts) -> dict[str, Any]:
+        """The learning rate."""
+        return {"learning_rate": automatic.learning_rate(facts)}
+
+    def parts(self) -> Parts:
+        """As `sgd`."""
+        return SGD(learning_rate=self.resolved().learning_rate, max_length=self.max_length).parts()
+
+
 class Custom(AbstractRule):
     """Any combination, spelt out."""
 
@@ -438,6 +519,21 @@ def mixed_precision(model: nn.Module, **settings: Any) -> Rule:
 def sign_backprop_counter(model: nn.Module, **settings: Any) -> Rule:
     """`SignBackpropagationCounter` at work on a model; settings as its fields."""
     return SignBackpropagationCounter(**settings).attach(model)
+
+
+def periodic_carry(model: nn.Module, **settings: Any) -> Rule:
+    """`PeriodicCarry` at work on a model; settings as its fields."""
+    return PeriodicCarry(**settings).attach(model)
+
+
+def weighted_synapse(model: nn.Module, **settings: Any) -> Rule:
+    """`WeightedSynapse` at work on a model; settings as its fields."""
+    return WeightedSynapse(**settings).attach(model)
+
+
+def capacitor_transfer(model: nn.Module, **settings: Any) -> Rule:
+    """`CapacitorTransfer` at work on a model; settings as its fields."""
+    return CapacitorTransfer(**settings).attach(model)
 
 
 def read_write(model: nn.Module, **settings: Any) -> Rule:
