@@ -71,6 +71,23 @@ def test_the_ledger_is_laid_out_by_layer_and_pass():
     }
 
 
+def test_writes_are_laid_out_by_baseline():
+    span = {"all_cells": 0.995, "nonzero_gradient": 0.99, "threshold": 0.9, "pulses": {"all_cells": 0.5}}
+    counts = {"written": 5, "all_cells": 1000, "nonzero_gradient": 500, "threshold": 50}
+    saved = {"threshold": 0.1, "first_epoch": {**span, "counts": counts}, "run": {**span, "delay": {"threshold": 0.25}}}
+    result = Result.model_validate({"test_accuracy": None, "writes_eliminated": saved})
+    grid = tables.writes_table(result)
+    gap = formats.percent(0.5)[-2:-1]
+    rows = {name: [cell.replace(gap, " ") for cell in cells] for name, cells in grid.rows}
+    assert len(grid.columns) == 8
+    assert rows["Written by the run"][:2] == ["5", "–"]
+    assert rows["Every weight at every step"][:4] == ["1,000", "99.50 %", "50.00 %", "–"]
+    assert rows["Weights whose gradient reaches 0.1 of the layer's largest"][4:] == ["–", "90.00 %", "–", "25.00 %"]
+    assert tables.writes_table(Result(test_accuracy=None)).rows == []
+    shown = dict(tables.comparison([result], ["a"]).rows)
+    assert shown["Writes eliminated, first epoch"][0].replace(gap, " ") == "99.50 %"
+
+
 def test_every_event_of_the_ledger_has_a_heading():
     ledger = {f"layer/forward/{event.value}": 1 for event in Event}
     assert not any("." in column for column in tables.ledger_table(Result(test_accuracy=None, ledger=ledger)).columns)

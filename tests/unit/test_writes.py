@@ -24,6 +24,7 @@ from memlearn.learning.plain import PlainSGD, StraightThroughSGD
 from memlearn.nn import Linear, attach_ledger
 from memlearn.programming import Targets
 from memlearn.programming.schemes import WriteVerify
+from memlearn.report import write_report
 from memlearn.tile import Array, Crossbar, Tile
 from tests.end_to_end.small import figures, small
 from tests.end_to_end.test_resume import StopAt
@@ -102,16 +103,18 @@ class TestCensus:
     @pytest.mark.parametrize("every", [1, 3])
     def test_it_agrees_with_the_ledger_and_autograd(self, every: int):
         made, rule = model(every=every)
-        rule.census = Census(0.1, "row")
+        census = rule.census = Census(0.1, "row")
         from_autograd = 0
         for seed in range(6):
             inputs, labels = batch(seed)
             inputs[:, :2] = 0
             train_batch(made, rule, nn.CrossEntropyLoss(), inputs, labels)
             from_autograd += 3 * (5 - 2 + 1)  # 5 inputs of which 2 are dark, a bias, 3 outputs that all err
-        counted = rule.census.total()
+        counted = census.total()
         assert counted["nonzero_gradient"].weights == from_autograd and counted["all_cells"].weights == 6 * 6 * 3
-        written = made[0].tile.ledger.total(Event.CELL_WRITE, during=Pass.UPDATE)
+        ledger = rule.layers["0"].tile.ledger
+        assert ledger is not None
+        written = ledger.total(Event.CELL_WRITE, during=Pass.UPDATE)
         assert counted["written"].weights * 2 == written > 0
 
     def test_factors_summed_once_are_the_same(self):
@@ -138,10 +141,12 @@ class TestSchedule:
         twins = []
         for rate in (1.0, 0.5):
             made, rule = model()
-            start = rule.memory["0"][0].clone()
+            memory = rule.memory["0"]
+            assert memory is not None
+            start = memory[0].clone()
             rule.rate = rate
             train_batch(made, rule, nn.CrossEntropyLoss(), *batch(0))
-            twins.append(rule.memory["0"][0] - start)
+            twins.append(memory[0] - start)
         assert torch.allclose(twins[0] / 2, twins[1], atol=1e-7) and twins[0].abs().max() > 0.01
 
 
@@ -255,6 +260,11 @@ class TestResult:
         images = 2 * 240 * result["endurance"] / result["pulses_per_cell_max"]
         assert result["images_to_first_failure"] == pytest.approx(images)
         assert images_to_first_failure(100, 0, Wear()) is None
+
+    def test_the_page_shows_it(self, tmp_path: Path):
+        siamese_run(tmp_path / "run", epochs=1)
+        page = write_report([tmp_path / "run"], tmp_path / "page.html").read_text()
+        assert "Writes eliminated" in page and "Weights whose gradient is not zero" in page
 
     def test_the_yardstick_is_quantised(self, result: dict):
         assert "8 levels a device, trained straight through" in result["float_network"]

@@ -54,6 +54,26 @@ class Layer(_Record):
     pulses_per_cell_max: float | None = None
 
 
+class Saved(_Record):
+    """What one span of a run saved of three baselines, as fractions; `counts` are weights written."""
+
+    all_cells: float | None = None
+    nonzero_gradient: float | None = None
+    threshold: float | None = None
+    pulses: dict[str, float | None] = {}
+    delay: dict[str, float | None] = {}
+    counts: dict[str, float] = {}
+
+
+class Eliminated(_Record):
+    """The writes of a run beside those of three baselines."""
+
+    threshold: float | None = None
+    parallel: str | None = None
+    first_epoch: Saved
+    run: Saved
+
+
 class Result(_Record):
     """The figures of result.json; accuracies and `cells_pulsed_per_step` are fractions, times are in s."""
 
@@ -80,6 +100,9 @@ class Result(_Record):
     choices: dict[str, float] = {}
     seed: int | None = None
     versions: dict[str, Any] = {}
+    writes_eliminated: Eliminated | None = None
+    endurance: float | None = None
+    images_to_first_failure: float | None = None
     layers: tuple[Layer, ...] = ()
     ledger: dict[str, int] = {}
     sources: tuple[str, ...] = ()

@@ -88,6 +88,7 @@ def _section(run: Run, *, index: int, side: int) -> dict[str, Any]:
         "paragraph": summary.paragraph([run]),
         "layers": layers,
         "layer_table": tables.layer_table(run.result),
+        "writes": tables.writes_table(run.result),
         "ledger": tables.ledger_table(run.result),
         "record": tables.record_table(run),
         "sources": run.result.sources,

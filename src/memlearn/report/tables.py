@@ -45,6 +45,11 @@ def gap(result: Result) -> float | None:
     return result.test_accuracy - result.float_test_accuracy
 
 
+def _saved(result: Result) -> float | None:
+    """Writes saved in the first epoch, of writing every weight at every step."""
+    return None if result.writes_eliminated is None else result.writes_eliminated.first_epoch.all_cells
+
+
 _FIGURES: tuple[tuple[str, Callable[[Result], str]], ...] = (
     ("Test accuracy", lambda r: formats.percent(r.test_accuracy)),
     ("Float test accuracy", lambda r: formats.percent(r.float_test_accuracy)),
@@ -53,6 +58,8 @@ _FIGURES: tuple[tuple[str, Callable[[Result], str]], ...] = (
     ("Pulses per cell, mean", lambda r: formats.figure(r.pulses_per_cell_mean)),
     ("Pulses per cell, max", lambda r: formats.count(r.pulses_per_cell_max)),
     ("Cells pulsed per step", lambda r: formats.share(r.cells_pulsed_per_step)),
+    ("Writes eliminated, first epoch", lambda r: formats.percent(_saved(r))),
+    ("Images to first failure", lambda r: formats.count(r.images_to_first_failure)),
     ("ADC conversions", lambda r: formats.count(r.adc_conversions)),
     ("DAC conversions", lambda r: formats.count(r.dac_conversions)),
     ("Comparisons", lambda r: formats.count(r.comparisons)),
@@ -115,6 +122,27 @@ def layer_table(result: Result) -> Grid:
         for layer in result.layers
     ]
     return Grid("Layer", columns, rows)
+
+
+def writes_table(result: Result) -> Grid:
+    """Weights written in the first epoch and in the run, and what that saves of three baselines."""
+    saved = result.writes_eliminated
+    if saved is None:
+        return Grid("", [], [])
+    limit = "a fraction" if saved.threshold is None else f"{saved.threshold:g}"
+    names = {
+        "all_cells": "Every weight at every step",
+        "nonzero_gradient": "Weights whose gradient is not zero",
+        "threshold": f"Weights whose gradient reaches {limit} of the layer's largest",
+    }
+    columns, rows = [], [("Written by the run", list[str]()), *((name, list[str]()) for name in names.values())]
+    for head, span in (("first epoch", saved.first_epoch), ("run", saved.run)):
+        columns += [f"Writes, {head}", "Writes saved", "Pulses saved", "Delay saved"]
+        rows[0][1].extend([formats.count(span.counts.get("written")), *[formats.MISSING] * 3])
+        for kind, (_, cells) in zip(names, rows[1:], strict=True):
+            shares = getattr(span, kind), span.pulses.get(kind), span.delay.get(kind)
+            cells.extend([formats.count(span.counts.get(kind)), *map(formats.percent, shares)])
+    return Grid("Against", columns, rows)
 
 
 def ledger_table(result: Result) -> Grid:
