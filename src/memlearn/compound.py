@@ -79,6 +79,11 @@ class Compound(nn.Module):
         return self.first.tiles
 
     @property
+    def part(self) -> tuple[int, int]:
+        """Weights (inputs, outputs) of a tile, the same in all parts."""
+        return self.first.part
+
+    @property
     def cells(self) -> int:
         """Of all parts."""
         return sum(tile.cells for tile in self.tiles_of.values())
@@ -117,6 +122,10 @@ class Compound(nn.Module):
     def serves(self, serves: Pass) -> None:
         for tile in self.tiles_of.values():
             tile.serves = serves
+
+    def cut_weights(self, weight: Tensor) -> Tensor:
+        """As `Tile.cut_weights`."""
+        return self.first.cut_weights(weight)
 
     def encode(self, values: Tensor) -> Tensor:
         """As `Tile.encode`."""

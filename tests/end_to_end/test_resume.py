@@ -45,6 +45,19 @@ EXPERIMENTS: dict[str, Callable[[], Experiment]] = {
         device={"kind": "constant_step", "read_noise": {"relative": 0.05}, "cycle_to_cycle": {"spread": 0.3}},
         training={"checkpoint_every": 16, "threads": 2, "rate_decay": 0.9},
     ),
+    "digits that are carried": lambda: small(
+        rule={"kind": "periodic_carry", "learning_rate": 0.1, "cells": {"kind": "carry", "base": 4, "carry_every": 3}},
+        training={"checkpoint_every": 16},
+    ),
+    "cells that take turns, transfers": lambda: small(
+        rule={
+            "kind": "capacitor_transfer",
+            "learning_rate": 0.1,
+            "cells": {"kind": "volatile", "transfer_every": 3, "scheme": {"kind": "write_verify", "max_pulses": 20}},
+        },
+        crossbar={"mapping": {"kind": "differential_pair", "devices": 2}},
+        training={"checkpoint_every": 16, "seconds_per_batch": 0.01},
+    ),
     "float": lambda: small(rule={"kind": "float_reference"}, training={"checkpoint_every": 16}),
 }
 

@@ -94,6 +94,10 @@ class Experiment(Component):
         """A rule must fit the converters; better to say so here than after the data has been loaded."""
         if not self.name.strip():
             raise InputError("name", self.name, "must not be empty", "It names the run in tables and reports.")
+        named, wanted = self.cell, self.rule.cell
+        if named is not None and wanted is not None and named.kind != wanted.kind:
+            allowed = f"must be {wanted.kind} for the rule {self.rule.kind}"
+            raise InputError("cell.kind", named.kind, allowed, "Leave cell out, or use another rule.")
         if not isinstance(self.rule, FloatReference):
             slowest, batch = self.training.slowest, self.training.batch
             facts = Facts.of(self.device, batch=batch, slowest=slowest) if self.rule.is_open else None
@@ -127,6 +131,10 @@ class Experiment(Component):
         """
         if isinstance(table.get("device"), Mapping):
             table = {**table, "device": resolved(table["device"])}
+        if isinstance(table.get("cell"), Mapping):
+            table = {**table, "cell": _with_devices(table["cell"])}
+        if isinstance(table.get("rule"), Mapping) and isinstance(table["rule"].get("cells"), Mapping):
+            table = {**table, "rule": {**table["rule"], "cells": _with_devices(table["rule"]["cells"])}}
         if isinstance(table.get("network"), Mapping):
             table = {**table, "network": {"kind": "mlp", **table["network"]}}
         return super().from_table(with_nones(cls, table))
@@ -145,6 +153,12 @@ def schema() -> dict[str, Any]:
     named = [{"type": "object", "properties": {key: word}, "required": [key]} for key, word in words.items()]
     found["properties"]["device"] = {"description": law.pop("description", ""), "anyOf": [law, *named]}
     return found
+
+
+def _with_devices(cell: Mapping[str, Any]) -> dict[str, Any]:
+    """A weight cell whose devices may be named, as that of the experiment."""
+    named = {key for key, value in cell.items() if isinstance(value, Mapping) and {"preset", "file"} & set(value)}
+    return {key: resolved(value) if key in named else value for key, value in cell.items()}
 
 
 def _toml(node: Any) -> Any:
