@@ -48,6 +48,12 @@ def fit_command(  # noqa: PLR0913  (one option per thing that a table may not sa
     down: Annotated[int | None, typer.Option(help="Down pulses of a cycle.", show_default=False)] = None,
     up_column: Column = None,
     down_column: Column = None,
+    before: Annotated[
+        str | None, typer.Option(help="Column with the reading before the one pulse of its row.", show_default=False)
+    ] = None,
+    after: Annotated[
+        str | None, typer.Option(help="Column with the reading after it.", show_default=False)
+    ] = None,
     device_column: Column = None,
     trace_column: Column = None,
     pulse_column: Column = None,
@@ -70,8 +76,8 @@ def fit_command(  # noqa: PLR0913  (one option per thing that a table may not sa
     how = Reading(
         values=tuple(values or ()), unit=unit, read_voltage=read_voltage, direction=direction,
         negative_is_up=negative_is_up, up=up, down=down, up_column=up_column, down_column=down_column,
-        device=device_column, trace=trace_column, pulse=pulse_column, same_device=same_device,
-        read_before=read_before, window=window,
+        device=device_column, trace=trace_column, pulse=pulse_column, before=before, after=after,
+        same_device=same_device, read_before=read_before, window=window,
     )  # fmt: skip
     if out is not None and out.suffix != ".toml":
         raise InputError("out", str(out), "must end in .toml", "That is how experiments find a device file.")

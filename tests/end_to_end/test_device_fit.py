@@ -45,6 +45,19 @@ def test_fit_prints_a_table(table: Path, capsys: pytest.CaptureFixture[str]):
     assert "constant step fitted to" in said.err
 
 
+def test_readings_before_and_after_a_pulse(table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    rows = np.loadtxt(table, delimiter=",", skiprows=1)
+    pairs = np.column_stack([rows[1:, 0], rows[:-1, 1], rows[1:, 1]])
+    path = tmp_path / "pairs.csv"
+    np.savetxt(path, pairs, delimiter=",", header="pulse_V,old_uS,new_uS", comments="")
+    options = ["--before", "old_uS", "--after", "new_uS", "--law", "soft_bounds", "--json"]
+    assert main(["device", "fit", str(path), *options]) == 0
+    said = capsys.readouterr()
+    record = json.loads(said.out)
+    assert record["traces"] == len(pairs) and record["devices"] == 1
+    assert "pulses on one device" in said.err
+
+
 def test_errors_are_sentences(table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert main(["device", "fit", str(tmp_path / "none.csv")]) == 1
     assert "no such file" in capsys.readouterr().err

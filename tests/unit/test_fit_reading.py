@@ -90,6 +90,79 @@ def test_a_reading_before_its_pulse_moves_the_directions(tmp_path: Path):
     assert traces.up[0][1:].tolist() == [True, True, False, False]
 
 
+def test_missing_readings_leave_their_pulses_to_the_next(tmp_path: Path):
+    rows = [[1, 2], [1, "nan"], [1, 4], ["NaN", "NaN"], [-1, 3], [-1, 2]]
+    traces = read_traces(table(tmp_path, rows, "sign,G_uS"))
+    assert np.allclose(traces.conductance[0], [2e-6, 4e-6, 3e-6, 2e-6])
+    assert traces.pulses[0].tolist() == [1, 2, 1, 1]  # the row without anything is no pulse
+    assert any("passed over" in note for note in traces.assumptions)
+    long = [[d, *row] for d in ("a", "b") for row in rows]
+    assert read_traces(table(tmp_path, long, "device,sign,G_uS")).pulses[1].tolist() == [1, 2, 1, 1]
+
+
+def test_readings_before_and_after_one_pulse(tmp_path: Path):
+    rows = [[i, "set" if i % 2 else "reset", 100 + i, 90 if i % 2 else 120] for i in range(20)]
+    how = Reading(before="old", after="new", unit="kohm")
+    traces = read_traces(table(tmp_path, [*rows, [20, "set", 100, ""]], "cell,polarity,old,new"), how)
+    assert len(traces.conductance) == 20 and traces.device_names == ("device",)
+    assert np.allclose(traces.conductance[1], [1 / 101e3, 1 / 90e3])
+    assert traces.up[0].tolist() == [False, False] and traces.up[1].tolist() == [True, True]
+    said = " ".join(traces.assumptions)
+    assert "1 row(s) without a reading" in said and "Too few pulses per device" in said
+    of_cells = [[i % 2, *row[1:]] for i, row in enumerate(rows)]
+    assert read_traces(table(tmp_path, of_cells, "cell,polarity,old,new"), how).device_names == ("0", "1")
+    one = [row[1:] for row in rows]
+    assert "on one device" in " ".join(read_traces(table(tmp_path, one, "polarity,old,new"), how).assumptions)
+    currents = [[1 if i % 2 else -1, 0.1 * (1 + i % 2), 1 + i, 2 + i] for i in range(6)]
+    how = Reading(before="b_nA", after="a_nA")
+    read = read_traces(table(tmp_path, currents, "sign,read_V,b_nA,a_nA"), how)
+    assert np.allclose(read.conductance[1], [1e-8, 1.5e-8])
+
+
+AWKWARD = {
+    "words for columns": ("Pulse Number,Pulse Voltage (V),Conductance (µS)\n", "{i},{v},{g}", None),
+    "a preamble": ("Analyser 4200\nDate: 2021-03-04\nSample, A3\nVpulse (V),I (uA),Vread (V)\n", "{v},{g},1", None),
+    "a row of units": ("Voltage;Current\nV;nA\n", "{v};{g}", Reading(read_voltage=1e-3)),
+    "comments": ("% measured\n// by hand\n# twice\nsign,G_uS\n", "{v},{g}", None),
+    "millivolts": ("Vpulse,Vread (mV),I (nA)\n", "{v},1,{g}", None),
+    "other quantities": ("Time (s),V,I (A),T (K),G (uS)\n", "{i},{v},1e-7,300,{g}", None),
+    "siemens": ("polarity,Conductance (microSiemens)\n", "{v},{g}", None),
+    "small letters": ("v,conductance_us\n", "{v},{g}", None),
+    "quotes and empty ends": ('"V (V)","G [uS]",\n', '"{v}","{g}",', None),
+    "blank lines": ("V,G_uS\n\n", "{v},{g}\n", None),
+}
+
+
+@pytest.mark.parametrize("case", AWKWARD)
+def test_awkward_tables(tmp_path: Path, case: str):
+    head, row, how = AWKWARD[case]
+    path = tmp_path / "t.csv"
+    lines = [row.format(i=i, v=2 if i < 4 else -2, g=g) for i, g in enumerate(BRANCHES)]
+    for encoding in ("utf-8", "utf-8-sig", "cp1252", "utf-16"):
+        path.write_text(head + "\n".join(lines) + "\n", encoding=encoding)
+        traces = read_traces(path, how)
+        assert np.allclose(traces.conductance[0], np.array(BRANCHES) * 1e-6)
+        assert traces.up[0].tolist() == [True] * 4 + [False] * 4
+        assert traces.pulses[0].tolist() == [1] * 8
+    if case == "a preamble":
+        assert "3 line(s) above the table" in " ".join(traces.assumptions)
+
+
+def test_decimal_commas(tmp_path: Path):
+    rows = [[str(1.5 * int(str(s))).replace(".", ","), str(g).replace(".", ",")] for s, g in signed()]
+    for header in ("V;G_uS", None):
+        how = None if header else Reading(unit="uS", direction="1")
+        traces = read_traces(table(tmp_path, rows, header, by=";"), how)
+        assert np.allclose(traces.conductance[0], np.array(BRANCHES) * 1e-6)
+        assert any("decimal commas" in note for note in traces.assumptions)
+
+
+def test_two_columns_whose_names_say_the_direction(tmp_path: Path):
+    rows = [[5, 2], [4, 3], [3, 4], [2, 5]]
+    traces = read_traces(table(tmp_path, rows, "G LTD (uS),G LTP (uS)"))
+    assert traces.up[0].all() and np.allclose(traces.conductance[0], np.array([2, 3, 4, 5]) * 1e-6)
+
+
 REFUSED = {
     "no direction": ("G_uS", [[g] for g in BRANCHES], None, InputError, "nothing in .* tells up pulses"),
     "two columns": (None, [[1, 2], [2, 1], [3, 0]], None, InputError, "up_column=1"),
@@ -117,6 +190,13 @@ REFUSED = {
     "words in a named column": ("sign,G_uS", [*signed()[:3], [1, "high"]], Reading(values=("G_uS",)), DataError,
                                 "'high' is no number"),
     "infinite": ("sign,G_uS", [*signed()[:3], [1, "inf"]], None, DataError, "no number"),
+    "half of a pair": ("sign,a,b", [[1, 2, 3]], Reading(before="a", unit="uS"), InputError, "needs after too"),
+    "one column twice": ("sign,a,b", [[1, 2, 3]], Reading(before="a", after="a", unit="uS"), InputError,
+                         "Name two columns"),
+    "no whole pair": ("sign,a,b", [[1, 2, ""], [-1, "", 3]], Reading(before="a", after="b", unit="uS"), DataError,
+                      "both before and after"),
+    "units that differ": ("sign,a,b,G_uS", [[1, 2, 3, 4], [-1, 1, 2, 3]], Reading(values=("a", "G_uS")), InputError,
+                          "only some have one"),
     "zero pulse": ("pulse_V,G_uS", [[2, 1], [0, 2], [-2, 1]], None, DataError, "0 V has no direction"),
     "missing direction": ("pulse_V,G_uS", [[2, 1], ["", 2], [-2, 1]], None, DataError, "needs its direction"),
     "zero resistance": ("sign,R_ohm", [[1, 5], [-1, 0]], None, DataError, "resistance of 0"),
@@ -146,9 +226,13 @@ def test_files_that_are_none(tmp_path: Path):
     (tmp_path / "broken.gz").write_bytes(b"\x1f\x8bnothing")
     with pytest.raises(DataError, match="damaged gzip"):
         read_traces(tmp_path / "broken.gz")
-    (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00\x81")
-    with pytest.raises(DataError, match="no text table"):
-        read_traces(tmp_path / "binary.csv")
+    for raw in (b"\xff\xfe\x00\x81", b"\x00\x01\x02"):
+        (tmp_path / "binary.csv").write_bytes(raw)
+        with pytest.raises(DataError, match="no text table"):
+            read_traces(tmp_path / "binary.csv")
+    (tmp_path / "book.csv").write_bytes(b"PK\x03\x04...")
+    with pytest.raises(DataError, match="workbook"):
+        read_traces(tmp_path / "book.csv")
 
 
 def test_arrays_are_checked_too():

@@ -71,8 +71,9 @@ def pack(traces: Traces) -> Packed:
     low, high = traces.span
     y = (np.concatenate(traces.conductance) - low) / (high - low)
     names = traces.device_names
-    of_device = tuple(np.array([i for i, d in enumerate(traces.devices) if d == name], np.int64) for name in names)
-    owner = np.array([names.index(d) for d in traces.devices], np.int64)
+    number = {name: i for i, name in enumerate(names)}
+    owner = np.array([number[d] for d in traces.devices], np.int64)
+    of_device = tuple(np.flatnonzero(owner == i) for i in range(len(names)))
     starts = np.concatenate([[0], np.cumsum([len(g) for g in traces.conductance])]).astype(np.int64)
     values = np.unique(y)
     grid = float(np.median(np.diff(values))) if values.size < _REPEATED * y.size and values.size > 2 else 0.0
