@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 from typer.core import TyperGroup
 
-from . import datasets, devices, learning, periphery, programming
+from . import cells, datasets, devices, learning, periphery, programming
 from .arrays import mapping, wires
 from .cli_device import app as device_app
 from .core.component import Component, describe, kind_of
@@ -34,6 +34,7 @@ FAMILIES: Mapping[str, Mapping[str, type[Component]]] = {
     "devices": devices.MEMBERS,
     "mappings": mapping.MEMBERS,
     "wires": wires.MEMBERS,
+    "cells": cells.MEMBERS,
     "neurons": periphery.NEURONS,
     "drivers": periphery.DRIVERS,
     "senses": periphery.SENSES,
