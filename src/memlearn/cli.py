@@ -23,7 +23,8 @@ from .core.component import Component, describe, kind_of
 from .core.errors import InputError, MemlearnError, nearest
 from .core.version import VERSION
 from .experiment import Interrupted, Tick, Watcher, parse_override, read_experiment, resume, run, schema, sweep
-from .experiment.bench import BATCHES, bench_train
+from .experiment.bench import bench_train
+from .experiment.bench_cases import RULES
 from .experiment.bench_pulses import LAWS, bench_pulses
 from .experiment.files import read_table
 from .experiment.networks import MEMBERS as NETWORKS
@@ -245,19 +246,33 @@ def bench() -> None:
 
 @bench_app.command("train")
 def bench_train_command(
+    rule: Annotated[
+        list[str] | None,
+        typer.Option(help=f"One of {', '.join(RULES)}; several times for several.", show_default=False),
+    ] = None,
+    network: Annotated[str, typer.Option(help="mlp (784-256-128-10) or cnn (LeNet 1-6-16, 120-84-10).")] = "mlp",
+    backward: Annotated[
+        str, typer.Option(help="Error of convolutions: rewired, or copy for a second array.")
+    ] = "rewired",
     device: Annotated[str, typer.Option(help="Kind of a device law.")] = "constant_step",
     batch: Annotated[
-        list[int] | None, typer.Option(help="Images between two writes; may be given several times.")
+        list[int] | None,
+        typer.Option(help="Images between two writes; may be given several times.", show_default=False),
     ] = None,
     data: DataFolder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Time in-situ SGD (784-256-128-10) as a multiple of plain PyTorch, one thread, both in this run."""
-    for record in bench_train(device, batches=tuple(batch or BATCHES), data=data):
+    """Time training inside arrays as a multiple of plain PyTorch, one thread, both in this run."""
+    options = {"network": network, "backward": backward, "device": device, "batches": tuple(batch or ()), "data": data}
+    records = []
+    for record in bench_train(tuple(rule or RULES), **options):  # type: ignore[arg-type]
+        records.append(record)
         if as_json:
             print(json.dumps(record), flush=True)
         else:
             Console().print(_bench_table(record))
+    if not as_json:
+        Console().print(_bench_summary(records))
 
 
 @bench_app.command("pulse-update")
@@ -409,20 +424,38 @@ def _sweep_table(summary: Mapping[str, Any]) -> Table:
 
 
 def _bench_table(record: Mapping[str, Any]) -> Table:
+    """Where the time of one case goes."""
     low, high = record["ratio_range"]
-    title = f"{record['rule']}, {record['device']}, batch {record['batch']}: {record['ratio']:.2f} x PyTorch"
-    ours, theirs = record["us_per_sample"], record["torch_us_per_sample"]
-    title += f" ({low:.2f} to {high:.2f}), {ours:.0f} us against {theirs:.0f} us"
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    title = f"{record['rule']}, {record['network']}, {record['device']}, batch {record['batch']}, by {record['path']}"
+    title += f": {record['ratio']:.2f} x PyTorch ({low:.2f} to {high:.2f}), {record['us_per_sample']:.0f} us against"
+    table = Table(
+        title=f"{title} {record['torch_us_per_sample']:.0f} us", title_justify="left", box=None, pad_edge=False
+    )
     for heading in ("stage", "share", "us a sample", "x limit", "what the limit counts"):
         table.add_column(heading, justify="left" if heading in ("stage", "what the limit counts") else "right")
     for name, stage in record["stages"].items():
         times = "" if stage["times_the_limit"] is None else f"{stage['times_the_limit']:.1f}"
         table.add_row(name, f"{stage['share']:.0%}", f"{stage['us_per_sample']:.1f}", times, stage["limit"])
-    pulsed, limits = record["cells_pulsed_by_one_sample"], record["limits"]
-    table.caption = f"One sample pulses {pulsed:.3%} of the cells. This machine, one core: " + ", ".join(
-        f"{value:g} {name.replace('_', ' ')}" for name, value in limits.items()
-    )
+    table.caption = f"One sample pulses {record['cells_pulsed_by_one_sample']:.3%} of the cells."
+    table.caption_justify = "left"
+    return table
+
+
+def _bench_summary(records: Sequence[Mapping[str, Any]]) -> Table:
+    """All cases in one table: multiples of plain PyTorch by rule and batch."""
+    batches = sorted({record["batch"] for record in records})
+    table = Table(title="Training, multiples of plain PyTorch", title_justify="left", box=None, pad_edge=False)
+    table.add_column("rule")
+    for batch in batches:
+        table.add_column(f"batch {batch}", justify="right")
+    table.add_column("path")
+    found = {(record["rule"], record["batch"]): record for record in records}
+    for rule in dict.fromkeys(record["rule"] for record in records):
+        row = [found.get((rule, batch)) for batch in batches]
+        ratios = ["" if record is None else f"{record['ratio']:.2f}" for record in row]
+        table.add_row(rule, *ratios, next(record["path"] for record in row if record is not None))
+    limits = records[-1]["limits"] if records else {}
+    table.caption = "This machine, one core: " + ", ".join(f"{v:g} {k.replace('_', ' ')}" for k, v in limits.items())
     table.caption_justify = "left"
     return table
 

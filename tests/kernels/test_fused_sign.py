@@ -13,7 +13,7 @@ from memlearn.devices.effects import CycleToCycle, DeviceToDevice, ReadNoise, St
 from memlearn.learning import Rule, sign_backprop
 from memlearn.learning.accumulate import AbstractAccumulator, BatchCounter, PersistentCounter
 from memlearn.learning.fused import fuse
-from memlearn.learning.fused.sign import FusedSign
+from memlearn.learning.fused.counts import FusedCounts
 from memlearn.learning.loop import train_batch
 from memlearn.nn import Linear, Neuron, TernaryMarginLoss, attach_ledger
 from memlearn.periphery import (
@@ -91,7 +91,7 @@ def test_the_kernel_does_what_the_stages_do(law: str, driver: str, counter: str,
         train_batch(staged, rule, losses[0], x, y) for x, y in zip(inputs.split(8), labels.split(8), strict=True)
     ]
     trainer = fuse(model, other, losses[1])
-    assert isinstance(trainer, FusedSign)
+    assert isinstance(trainer, FusedCounts)
     trained = trainer.train(inputs, labels, 8)
 
     assert trained.pulses == sum(o.pulses for o in outcomes) > 0

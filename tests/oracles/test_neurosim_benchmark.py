@@ -18,7 +18,7 @@ from memlearn.experiment.network import accuracy
 from memlearn.experiment.session import Session, begin
 from memlearn.experiment.tables import Override
 from memlearn.learning.fused import fuse
-from memlearn.learning.fused.sgd import FusedRounded
+from memlearn.learning.fused.counts import FusedCounts
 
 ROOT = Path(__file__).resolve().parents[2]
 PUBLISHED = Path(os.environ.get("MEMLEARN_DATA") or ROOT.parent / "shared" / "data")
@@ -41,7 +41,7 @@ def one_epoch(preset: str, images: int = 8000, **overrides: Any) -> Session:
         PUBLISHED,
     )
     trainee = session.main
-    assert isinstance(fuse(trainee.model, trainee.rule, trainee.loss), FusedRounded)
+    assert isinstance(fuse(trainee.model, trainee.rule, trainee.loss), FusedCounts)
     chosen = session.order()
     trainee.train(session.data.train.inputs[chosen], session.data.train.labels[chosen], 1)
     return session

@@ -11,8 +11,10 @@ from torch import nn
 from ...nn import Linear
 from ..rule import Rule
 from .base import AbstractFused, Trained, plain_tile
-from .sgd import FusedRounded, FusedSGD
-from .sign import FusedSign
+from .counts import FusedCounts
+from .reads import plain_reads
+from .sgd import FusedSGD
+from .twin import FusedTwin
 
 __all__ = ["AbstractFused", "Trained", "fuse"]
 
@@ -34,7 +36,9 @@ def fuse(model: nn.Module, rule: Rule, loss: object) -> AbstractFused | None:
     tiles = [layer.tile for layer in layers if plain_tile(layer.tile)]
     if len(tiles) < len(layers) or len({type(tile.array.device) for tile in tiles}) > 1:
         return None
-    for trainer in (FusedSGD, FusedRounded, FusedSign):
-        if trainer.fits(rule, tiles, neurons, loss):
+    if not plain_reads(rule.credit, tiles, neurons, loss):
+        return None
+    for trainer in (FusedSGD, FusedCounts, FusedTwin):
+        if trainer.fits(rule):
             return trainer(rule, layers, neurons, loss)
     return None

@@ -15,11 +15,12 @@ from ...compound import AnyTile
 from ...core.errors import InputError
 from ...core.ledger import Event, Pass
 from ...nn import Linear, Neuron, TernaryMarginLoss
-from ...ops import fused_sgd
+from ...ops import fused_reads
 from ...tile import Tile
 from ..rule import Rule
+from .reads import loss_of, neuron_of, port_of, switches_of
 
-MAPPINGS = {ReferenceColumn: fused_sgd.REFERENCE_COLUMN, DifferentialPair: fused_sgd.DIFFERENTIAL_PAIR}
+MAPPINGS = {ReferenceColumn: fused_reads.REFERENCE_COLUMN, DifferentialPair: fused_reads.DIFFERENTIAL_PAIR}
 
 
 class Trained(NamedTuple):
@@ -42,6 +43,8 @@ class AbstractFused(ABC):
 
     kernel: ClassVar[str]
     """The kernel's name, for the run record."""
+    tallied: ClassVar[int] = 3
+    """Numbers that the kernel adds up for each layer; pulses and cells pulsed come first."""
 
     def __init__(self, rule: Rule, layers: list[Linear], neurons: list[nn.Module], loss: object) -> None:
         self.rule, self.layers, self.neurons, self.loss = rule, layers, neurons, loss
@@ -49,7 +52,16 @@ class AbstractFused(ABC):
 
     @abstractmethod
     def run(self, inputs: np.ndarray, labels: np.ndarray, batch: int, tally: np.ndarray) -> tuple[float, int]:
-        """Loss sum and right answers; adds pulses, cells pulsed and slots of each layer to `tally` (L, 3)."""
+        """Loss sum and right answers; adds pulses, cells pulsed and slots of each layer to `tally` (L, tallied)."""
+
+    @classmethod
+    @abstractmethod
+    def fits(cls, rule: Rule) -> bool:
+        """Whether the kernel does all that the accumulator and the writer do, and gets its errors by the credit."""
+
+    @abstractmethod
+    def update(self, number: int) -> Any:
+        """What the kernel's `Layer` holds beside the reads, of layer `number`."""
 
     def train(self, inputs: Tensor, labels: Tensor, batch: int) -> Trained:
         """Consecutive batches of inputs (N, features), labels (N,): the same events as that many steps of the rule.
@@ -57,7 +69,7 @@ class AbstractFused(ABC):
         Raises:
             InputError: inputs or labels do not fit the network, or an input is not finite.
         """
-        tally = np.zeros((len(self.tiles), 3), np.int64)
+        tally = np.zeros((len(self.tiles), self.tallied), np.int64)
         rows = self._checked(inputs, labels).detach().contiguous().numpy()
         loss, correct = self.run(rows, labels.numpy(), batch, tally)
         self._account(len(inputs), -(-len(inputs) // batch), tally)
@@ -71,18 +83,52 @@ class AbstractFused(ABC):
             tuple(tile.counters.numpy().reshape(-1, 2) for tile in self.tiles),
         )
 
-    def shape(self, number: int) -> dict[str, Any]:
-        """Fields that every kernel's `Layer` has, of layer `number`."""
-        tile = self.tiles[number]
-        return {
-            "rows": tile.inputs,
-            "columns": tile.outputs,
-            "height": tile.conductance.shape[2],
-            "width": tile.conductance.shape[3],
-            "mapping": MAPPINGS[type(tile.array.crossbar.mapping)],
-            "bias": self.layers[number].bias,
-            "noise": tile.array.device.noise.words(),
-        }
+    def backs(self) -> tuple[np.ndarray, ...]:
+        """What errors go back through, flat: the cells."""
+        return self.cells()[0]
+
+    def layer_settings(self) -> tuple[fused_reads.Layer, ...]:
+        """The kernel's constants."""
+        return tuple(self._layer(number) for number in range(len(self.tiles)))
+
+    def images(self, inputs: np.ndarray, labels: np.ndarray, batch: int, layers: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The first arguments of every kernel."""
+        return inputs, labels, batch, layers, switches_of(self.tiles[0])
+
+    def kernel_loss(self) -> tuple[int, float]:
+        """The kernel's loss, and its margin."""
+        return loss_of(self.loss, self.rule.credit)
+
+    def events(self, steps: int, first: bool) -> list[int]:
+        """How far that many steps move a tile's event counters; the first layer is not read backwards."""
+        return [steps, 0 if first else steps, steps, 0, steps]
+
+    def enter(self, tile: Tile, images: int, first: bool, tally: np.ndarray) -> None:
+        """Enter what a layer has done, (tallied), into its ledger."""
+        assert tile.ledger is not None
+        tile.count_read(Pass.FORWARD, images)
+        if not first:
+            tile.count_read(Pass.BACKWARD, images)
+        for event, n in zip((Event.PULSE, Event.PULSED_CELL, Event.TRAIN_SLOT), tally, strict=True):
+            tile.ledger.count(tile.name, Pass.UPDATE, event, int(n))
+
+    def _layer(self, number: int) -> fused_reads.Layer:
+        tile, credit = self.tiles[number], self.rule.credit
+        neuron, window = neuron_of(self.neurons[number] if number < len(self.neurons) else None)
+        return fused_reads.Layer(
+            rows=tile.inputs,
+            columns=tile.outputs,
+            height=tile.conductance.shape[2],
+            width=tile.conductance.shape[3],
+            mapping=MAPPINGS[type(tile.array.crossbar.mapping)],
+            bias=self.layers[number].bias,
+            neuron=neuron,
+            window=window,
+            noise=tile.array.device.noise.words(),
+            forward=port_of(tile, tile.array.periphery.forward, credit),
+            backward=port_of(tile, tile.array.periphery.backward, credit),
+            update=self.update(number),
+        )
 
     def _checked(self, inputs: Tensor, labels: Tensor) -> Tensor:
         """The inputs of the first layer; a compiled kernel does not look where it reads."""
@@ -97,13 +143,9 @@ class AbstractFused(ABC):
         """Advance the event counters, and count what the stages would have counted."""
         self.rule.steps += steps
         for number, tile in enumerate(self.tiles):
-            tile.events += torch.tensor([steps, steps if number else 0, steps, 0, steps])
+            tile.events += torch.tensor(self.events(steps, number == 0))
             if tile.ledger is not None:
-                tile.count_read(Pass.FORWARD, images)
-                if number:
-                    tile.count_read(Pass.BACKWARD, images)
-                for event, n in zip((Event.PULSE, Event.PULSED_CELL, Event.TRAIN_SLOT), tally[number], strict=True):
-                    tile.ledger.count(tile.name, Pass.UPDATE, event, int(n))
+                self.enter(tile, images, number == 0, tally[number])
         for neuron, tile in zip(self.neurons, self.tiles, strict=False):
             if isinstance(neuron, Neuron):
                 neuron.events += steps

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..guard import Guarded, tagged
 from .counts import compile_counts
-from .law import compile_law
+from .law import Law, compile_law
 from .reference import Noise, Step, Tally
 from .trains import compile_trains
 
@@ -34,7 +34,9 @@ class Kernels(NamedTuple):
     trains: Callable[..., Tally]
     counts_body: Callable[..., Any]
     trains_body: Callable[..., Any]
-    """The two kernels as functions that other kernels compile in; see ops/fused_sgd and ops/fused_sign."""
+    """The two kernels as functions that other kernels compile in; see ops/fused_sgd and ops/fused_counts."""
+    law: Law
+    """One pulse, for kernels that go from cell to cell; see ops/write_verify."""
     fingerprint: str
     """Digest of the law's code, which every kernel that compiles it in must mention."""
 
@@ -84,7 +86,7 @@ def compile_step(step: Step, *, drawn: bool = False, table: bool = False, uneven
 
         return _split(part, rows.shape[1], threads if len(g) >= 2 * _GRAIN else 1)
 
-    return Kernels(step, drawn, run_counts, run_trains, counts_body, trains_body, fingerprint)
+    return Kernels(step, drawn, run_counts, run_trains, counts_body, trains_body, law, fingerprint)
 
 
 def _split(part: Callable[[int, int], tuple[int, int]], size: int, threads: int) -> Tally:

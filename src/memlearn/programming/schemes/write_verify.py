@@ -73,6 +73,7 @@ class WriteVerify(AbstractScheme):
             (cells, order.targets.to(dtype).numpy().reshape(-1), kind(self.tolerance * device.range), self.max_pulses),
             (kind(noise.relative), kind(noise.absolute**2), noise.silent, device.noise.words(kind)),
             write_verify.keys(order.stream, order.event),
+            write_verify.turns_for(self.max_pulses),
             (pulses, reads, seen, failed),
         )
         return Programmed(*(torch.from_numpy(part).reshape(shape) for part in (pulses, reads, seen, failed)))

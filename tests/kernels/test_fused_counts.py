@@ -1,4 +1,4 @@
-"""The fused step of SGD with rounded pulse counts against its stages: the same pulses, events and counts."""
+"""The fused step of rules that count pulses for a number per weight, against its stages: the same pulses and counts."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from memlearn.arrays.mapping import DifferentialPair, ReferenceColumn
 from memlearn.core.ledger import Ledger
 from memlearn.devices import AbstractDevice, ConstantStep, NeuroSimCurve, SoftBounds
 from memlearn.devices.effects import CycleToCycle, DeviceToDevice, StuckCells
-from memlearn.learning import Parts, Rule, rounded_sgd, sgd
-from memlearn.learning.accumulate import PersistentCounter
+from memlearn.learning import Parts, Rule, manhattan, mixed_precision, rounded_sgd, sgd, threshold_manhattan
+from memlearn.learning.accumulate import BatchCounter, DigitalValue, PersistentCounter
 from memlearn.learning.fused import fuse
-from memlearn.learning.fused.sgd import FusedRounded, FusedSGD
+from memlearn.learning.fused.counts import FusedCounts
+from memlearn.learning.fused.sgd import FusedSGD
 from memlearn.learning.loop import train_batch
 from memlearn.nn import Linear, Neuron, SigmoidCrossEntropyLoss, SquaredErrorLoss, TernaryMarginLoss, attach_ledger
 from memlearn.periphery import ADC, DAC, Sigmoid, Tanh
-from memlearn.programming import RoundedCounts
+from memlearn.programming import BlindPulses, RoundedCounts, Sign, Threshold
 from memlearn.tile import Array, Crossbar, Periphery, Port
 from tests.learners import CONVERTERS, counts, images, network
 
@@ -58,7 +59,17 @@ def begin(loss: nn.Module, widths: tuple[int, ...] = WIDTHS, bias: bool = True, 
         parts.append(Linear(*widths[number : number + 2], bias, array=array, seed=number, initial_weight=0.5))
     model, ledger = nn.Sequential(*parts), Ledger()
     attach_ledger(nn.ModuleDict({"net": model, "loss": loss}), ledger)
-    return model, rounded_sgd(model, **{"learning_rate": 0.5, **options}), ledger
+    return model, options.pop("rule", rounded)(model, **options), ledger
+
+
+def rounded(model: nn.Module, **options: Any) -> Rule:
+    """Rounded SGD with a learning rate that sends pulses to these few cells."""
+    return rounded_sgd(model, **{"learning_rate": 0.5, **options})
+
+
+def parts(accumulator: Any, writer: Any) -> Any:
+    """A rule of two parts."""
+    return lambda model: Rule(model, Parts(accumulator=accumulator, writer=writer))
 
 
 def check(loss: nn.Module, batch: int, n: int = IMAGES, **options: Any) -> None:
@@ -71,7 +82,7 @@ def check(loss: nn.Module, batch: int, n: int = IMAGES, **options: Any) -> None:
     twin = deepcopy(loss)
     fast, quick, ledger = begin(twin, **options)
     trainer = fuse(fast, quick, twin)
-    assert isinstance(trainer, FusedRounded)
+    assert isinstance(trainer, FusedCounts)
     done, spans, flips = [], [], 0
     for k in starts:
         x, y = inputs[k : k + batch], labels[k : k + batch]
@@ -81,6 +92,7 @@ def check(loss: nn.Module, batch: int, n: int = IMAGES, **options: Any) -> None:
             # A change within rounding of the next whole number of pulses fell to the other side: on from one state.
             assert apart <= 2, "a flip is a pulse, or two in a pair of cells"
             fast.load_state_dict(slow.state_dict())
+            quick.load(rule.state())
             flips += 1
     assert flips <= 2 and sum(d.pulses for d in done) > 0
     assert sum(s.cells for s in spans) == pytest.approx(sum(d.cells for d in done), abs=2 * flips)
@@ -96,6 +108,11 @@ def check(loss: nn.Module, batch: int, n: int = IMAGES, **options: Any) -> None:
             assert (new - old).abs().max() <= 1e-6 * 18e-6, name
         else:
             assert torch.equal(new, old), name
+    for name, kept in rule.memory.items():
+        twin_of = quick.memory[name]
+        assert (kept is None) == (twin_of is None)
+        if kept is not None:
+            assert (twin_of - kept).abs().max() <= 1e-4 * kept.abs().max().clamp_min(1e-3), name
 
 
 @pytest.mark.parametrize("batch", [1, 3, 8])
@@ -150,6 +167,48 @@ class TestEqualsStages:
         check(LOSSES[1], 2, learning_rate=20.0, device=ConstantStep(states=1000))
 
 
+OTHERS = {
+    "manhattan": manhattan,
+    "threshold of the largest": lambda model: threshold_manhattan(model, threshold=0.3),
+    "threshold": parts(BatchCounter(), Threshold(threshold=0.03)),
+    "mixed precision": lambda model: mixed_precision(model, learning_rate=0.5),
+    "mixed precision, small steps": lambda model: mixed_precision(model, learning_rate=0.5, granularity=0.4),
+    "threshold of a value": parts(DigitalValue(learning_rate=1.0), Threshold(threshold=0.05)),
+    "threshold of a counter": parts(PersistentCounter(bits=8), Threshold(threshold=1.0)),
+    "blind pulses of a batch": parts(BatchCounter(), BlindPulses()),
+    "sign of a value": parts(DigitalValue(learning_rate=1.0), Sign()),
+}
+
+
+class TestOtherRules:
+    """Every accumulator and writer that the kernel knows."""
+
+    @pytest.mark.parametrize("rule", OTHERS.values(), ids=OTHERS.keys())
+    @pytest.mark.parametrize("mapping", MAPPINGS, ids=lambda mapping: mapping.kind)
+    def test_equals_stages(self, mapping, rule):
+        for batch in (1, 4, 11):
+            check(LOSSES[0], batch, mapping=mapping, rule=rule)
+
+    @pytest.mark.parametrize("widths", [(6, 4), (7, 1, 3), (1, 5, 2), (150, 33, 7), (9, 8, 7, 4)], ids=str)
+    def test_sizes(self, widths):
+        check(LOSSES[1], 4, widths=widths, rule=OTHERS["mixed precision"], mapping=MAPPINGS[1])
+
+    def test_a_line_at_rest_still_pays_what_it_owes(self):
+        # One pulse a batch, but several units in the number: the rest fires while the line is at rest.
+        inputs, labels = torch.eye(4, 19)[[0, 1, 1, 1]], torch.tensor([0, 1, 2, 3])
+        sent = []
+        for fused in (False, True):
+            rule = parts(DigitalValue(learning_rate=1.0), Threshold(threshold=0.02))
+            model, at_work, _ = begin(LOSSES[0], (19, 5), False, rule=rule)
+            trainer = fuse(model, at_work, LOSSES[0])
+            assert isinstance(trainer, FusedCounts)
+            model.train()
+            for x, y in zip(inputs.split(1), labels.split(1), strict=True):
+                trainer.train(x, y, 1) if fused else train_batch(model, at_work, LOSSES[0], x, y)
+            sent.append(at_work.layers["0"].tile.counters[0, 0, 0, :, 0].clone())
+        assert torch.equal(*sent) and sent[0].max() > 1
+
+
 class TestSigmoidLossWithTrains:
     """The loss is known to the kernel of trains, too."""
 
@@ -170,4 +229,4 @@ class TestRefusal:
         model = network()
         parts = Parts(accumulator=PersistentCounter(bits=16), writer=RoundedCounts())
         assert fuse(model, Rule(model, parts), LOSSES[0]) is None
-        assert isinstance(fuse(model, rounded_sgd(model), LOSSES[0]), FusedRounded)
+        assert isinstance(fuse(model, rounded_sgd(model), LOSSES[0]), FusedCounts)

@@ -1,0 +1,31 @@
+"""The reads that every fused training kernel begins with; see cpu.py."""
+
+from .cpu import ANALOGUE as ANALOGUE
+from .cpu import BINARY_STEP as BINARY_STEP
+from .cpu import CONVERTER as CONVERTER
+from .cpu import CROSS_ENTROPY as CROSS_ENTROPY
+from .cpu import DIFFERENTIAL_PAIR as DIFFERENTIAL_PAIR
+from .cpu import DIGITISED as DIGITISED
+from .cpu import NO_NEURON as NO_NEURON
+from .cpu import REFERENCE_COLUMN as REFERENCE_COLUMN
+from .cpu import RELU as RELU
+from .cpu import SIGMOID as SIGMOID
+from .cpu import SIGMOID_CROSS_ENTROPY as SIGMOID_CROSS_ENTROPY
+from .cpu import SIGN_MARGIN as SIGN_MARGIN
+from .cpu import SQUARED_ERROR as SQUARED_ERROR
+from .cpu import SWITCH as SWITCH
+from .cpu import TANH as TANH
+from .cpu import TERNARY as TERNARY
+from .cpu import TERNARY_MARGIN as TERNARY_MARGIN
+from .cpu import TWIN as TWIN
+from .cpu import Layer as Layer
+from .cpu import Port as Port
+from .cpu import Switches as Switches
+from .cpu import backward as backward
+from .cpu import encode_registers as encode_registers
+from .cpu import find_errors as find_errors
+from .cpu import fire_neurons as fire_neurons
+from .cpu import forward as forward
+from .cpu import output_error as output_error
+from .cpu import signals_for as signals_for
+from .cpu import work_for as work_for
