@@ -153,7 +153,7 @@ class TestMajorMinor:
         assert torch.allclose(tile.weight(), torch.full((6, 4), 0.2), atol=1e-6)
 
     def test_its_gain_follows_the_states(self):
-        for states, gain in ((6, 3.0), (20, 10.0), (500, 16.0), (2, 2.0)):
+        for states, gain in ((9, 3.0), (32, 6.0), (500, 16.0), (2, 2.0)):
             assert MajorMinor().settled(ConstantStep(states=states)).gain == gain
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import ClassVar, Literal, Self
 
@@ -27,7 +28,7 @@ class MajorMinor(AbstractCell):
     sources: ClassVar[tuple[str, ...]] = ("Zhang et al., Front. Neurosci. 12:167 (2018), weighted synapses",)
 
     gain: float | None = quantity(
-        None, unit="1", gt=1, doc="of the major cell's current; none: half the device's states, at most 16"
+        None, unit="1", gt=1, doc="of the major cell's current; none: the root of the device's states, 2 to 16"
     )
     update: Literal["by_threshold", "by_size", "both", "minor"] = setting(
         "by_size", doc="which cells the pulses of an update go to"
@@ -35,10 +36,10 @@ class MajorMinor(AbstractCell):
     minor_device: AnyDevice | None = setting(None, doc="law of the minor cells; none: as the major ones")
 
     def settled(self, device: AbstractDevice) -> Self:
-        """With the gain: the more states, the finer two cells together, until a gain is hard to build."""
+        """With the gain: the more states, the more of them the minor cell spends on one step of the major."""
         if self.gain is not None:
             return self
-        return self.replace(gain=max(2.0, min(16.0, float(round(device.states / 2)))))
+        return self.replace(gain=float(round(max(2.0, min(16.0, math.sqrt(device.states))))))
 
     def parts(self) -> tuple[Part, ...]:
         """Major, minor."""

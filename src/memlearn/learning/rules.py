@@ -400,7 +400,7 @@ class WeightedSynapse(AbstractRule):
     kind: Literal["weighted_synapse"] = "weighted_synapse"
     sources: ClassVar[tuple[str, ...]] = MajorMinor.sources
 
-    threshold: float = quantity(0.02, unit="1", gt=0, lt=1, doc="fraction of the layer's largest gradient: minor cell")
+    threshold: float = quantity(0.005, unit="1", gt=0, lt=1, doc="fraction of the layer's largest gradient: minor cell")
     second_threshold: float = quantity(0.4, unit="1", gt=0, le=1, doc="the same: major cell")
     cells: MajorMinor = setting(
         MajorMinor(update="by_threshold"), doc="gain and update; where the experiment names no weight cell"
