@@ -8,10 +8,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..compound import AnyTile, Compound
 from ..core.types import Counts, Factors
 from ..programming import Plan, Targets
 from ..programming.base import Parallelism
-from ..tile import Tile
 
 KINDS: tuple[str, ...] = ("written", "all_cells", "nonzero_gradient", "threshold")
 """What the rule wrote, and the three baselines: every weight at every step, weights whose gradient is not zero,
@@ -59,7 +59,7 @@ class Census:
         self.threshold, self.parallel = threshold, parallel
         self.layers: dict[str, dict[str, Writes]] = {}
 
-    def gradient(self, name: str, tile: Tile, gradient: Tensor) -> None:
+    def gradient(self, name: str, tile: AnyTile, gradient: Tensor) -> None:
         """One step's gradient (inputs, outputs) of a layer, whether or not anything is written at it."""
         size = gradient.abs()
         peak = size.max() if size.numel() else size.sum()
@@ -68,7 +68,7 @@ class Census:
         # A layer without any gradient has none that is large.
         self._add(name, "threshold", self._writes(tile, (size >= self.threshold * peak) & (peak > 0)))
 
-    def plan(self, name: str, tile: Tile, plan: Plan) -> None:
+    def plan(self, name: str, tile: AnyTile, plan: Plan) -> None:
         """What the rule writes; trains, whose coincidences nobody lists, are not counted."""
         if isinstance(plan, Counts):
             self._add(name, "written", self._writes(tile, plan.pulses != 0))
@@ -96,8 +96,9 @@ class Census:
         counts = self.layers.setdefault(name, dict.fromkeys(KINDS, Writes()))
         counts[kind] = counts[kind].plus(writes)
 
-    def _writes(self, tile: Tile, chosen: Tensor) -> Writes:
-        """Of a mask of weights (inputs, outputs)."""
+    def _writes(self, tile: AnyTile, chosen: Tensor) -> Writes:
+        """Of a mask of weights (inputs, outputs); the parts of a compound weight are written at the same time."""
+        tile = tile.first if isinstance(tile, Compound) else tile
         weights = int(torch.count_nonzero(chosen))
         single = tile.tiles == (1, 1)
         if self.parallel == "cell" and single:
@@ -107,7 +108,7 @@ class Census:
         lines = cut.amax(along) if along else cut
         return Writes(weights, int(lines.flatten(2).sum(2).max()) if lines.dim() > 2 else int(lines.amax()))
 
-    def _turns(self, tile: Tile) -> int:
+    def _turns(self, tile: AnyTile) -> int:
         """Of every weight."""
-        rows, columns = tile.part
+        rows, columns = (tile.first if isinstance(tile, Compound) else tile).part
         return {"cell": rows * columns, "row": rows, "column": columns, "array": 1}[self.parallel]

@@ -8,6 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from ..compound import AnyTile
 from ..core.component import Component, quantity, setting
 from ..core.errors import InputError
 from ..core.types import Counts, Factors
@@ -15,7 +16,6 @@ from ..nn import ArrayLayer, Neuron, array_layers
 from ..ops.pulse_update import Tally
 from ..periphery import ADC, DAC, AbstractNeuron, TernaryComparator
 from ..programming import AbstractWriter, AnyWriter, Levels, Plan, Sign, Targets, WriteAddress
-from ..tile import Tile
 from .accumulate import AbstractAccumulator, AnyAccumulator, BatchCounter
 from .census import Census, Summed
 from .credit import AbstractCredit, AnyCredit, Backprop
@@ -165,7 +165,7 @@ class Rule:
             self.accumulator.settle(memory, plan, self.writer.quantum(rate, layer.tile.weight_step))
         return Tally(sum(tally.pulses for tally in tallies), sum(tally.cells for tally in tallies))
 
-    def _send(self, name: str, tile: Tile, plan: Plan) -> Tally:
+    def _send(self, name: str, tile: AnyTile, plan: Plan) -> Tally:
         """Pulses as planned, or as many as it takes; the accumulator may hear what the last reads saw."""
         if not isinstance(plan, Targets):
             return tile.write(plan)
@@ -222,7 +222,7 @@ class Rule:
         products = batch * max(layer.reads_per_sample for layer in self.layers.values())
         return Memory(self.accumulator.bits_per_weight(products, ternary), max(per_neuron))
 
-    def _address(self, tile: Tile, rate: float) -> WriteAddress:
+    def _address(self, tile: AnyTile, rate: float) -> WriteAddress:
         return WriteAddress(tile.weight_step, rate, tile.stream.child("writer"), self.steps)
 
     def _neurons(self) -> list[Neuron]:
