@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..compound import AnyTile, Compound
+from ..compound import AnyTile
 from ..core.types import Counts, Factors
 from ..programming import Plan, Targets
 from ..programming.base import Parallelism
@@ -97,8 +97,7 @@ class Census:
         counts[kind] = counts[kind].plus(writes)
 
     def _writes(self, tile: AnyTile, chosen: Tensor) -> Writes:
-        """Of a mask of weights (inputs, outputs); the parts of a compound weight are written at the same time."""
-        tile = tile.first if isinstance(tile, Compound) else tile
+        """Of a mask of weights (inputs, outputs)."""
         weights = int(torch.count_nonzero(chosen))
         single = tile.tiles == (1, 1)
         if self.parallel == "cell" and single:
@@ -110,5 +109,5 @@ class Census:
 
     def _turns(self, tile: AnyTile) -> int:
         """Of every weight."""
-        rows, columns = (tile.first if isinstance(tile, Compound) else tile).part
+        rows, columns = tile.part
         return {"cell": rows * columns, "row": rows, "column": columns, "array": 1}[self.parallel]
