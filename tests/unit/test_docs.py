@@ -37,3 +37,9 @@ def test_links_lead_somewhere(page: str):
 def test_the_page_of_devices_names_every_law():
     text = (ROOT / "docs/devices.md").read_text(encoding="utf8")
     assert not [kind for kind in memlearn.devices.MEMBERS if f"| `{kind}` |" not in text]
+
+
+def test_the_page_of_rules_names_every_rule_and_scheme():
+    text = (ROOT / "docs/rules.md").read_text(encoding="utf8")
+    named = [*memlearn.learning.MEMBERS, *memlearn.programming.schemes.MEMBERS, *memlearn.programming.MEMBERS]
+    assert not [kind for kind in named if f"`{kind}`" not in text]
