@@ -54,7 +54,7 @@ def weighted() -> dict[str, Table]:
 
 def carry() -> dict[str, Table]:
     """A TaOx-like cell alone, and as digits; the ideal."""
-    taox = {"preset": "taox_hfox"}
+    taox = {"preset": "taox_tio2"}
     return {
         "single": {"device": taox, "rule": {"kind": "sgd", "learning_rate": 0.05}},
         "periodic carry": {"device": taox, "rule": {"kind": "periodic_carry", "learning_rate": 0.05}},

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -64,7 +66,7 @@ def test_a_weight_cell_may_be_named_beside_any_rule(tmp_path):
     cell = {"kind": "carry", "digits": 3, "base": 3}
     chosen = experiment({"kind": "rounded_sgd", "learning_rate": 0.1}, cell=cell)
     result = run(chosen, tmp_path / "run")
-    assert result["cell"]["digits"] == 3 and result["cell"]["carry_every"] == 64
+    assert result["cell"]["digits"] == 3 and result["cell"]["carry_every"] == 3
     assert len(result["layers"]) == 6
 
 
@@ -79,3 +81,43 @@ def test_parts_may_be_presets():
     assert chosen.cell is not None and chosen.cell.parts()[0].device == load("aihwkit_ecram").device
     rule = {"kind": "capacitor_transfer", "cells": {"kind": "volatile", "fast": {"preset": "capacitor_3t1c"}}}
     assert experiment(rule).array.cell.parts()[1].device == load("capacitor_3t1c").device
+
+
+SHORT = {
+    "data": {"kind": "digits", "validation": 100},
+    "network": {"hidden": [16]},
+    "training": {"epochs": 3, "batch": 8},
+}
+
+
+def accuracies(name: str, tmp_path: Path, *labels: str) -> tuple[list[float], list[int]]:
+    """Test accuracies and pulses of rows of experiments/weight_cells.py, on the short budget."""
+    script = Path(__file__).parents[2] / "experiments" / "weight_cells.py"
+    spec = importlib.util.spec_from_file_location("weight_cells", script)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    rows = module.rows(name)
+    runs = [run(Experiment.from_table({**SHORT, **rows[label]}), tmp_path / label) for label in labels]
+    return [one["test_accuracy"] for one in runs], [one["pulses_total"] for one in runs]
+
+
+def test_a_frozen_pair_saves_half_the_pulses(tmp_path):
+    (whole, half), (all_pulses, fewer) = accuracies("A3", tmp_path, "push-pull pair", "frozen pair")
+    assert 0.45 < fewer / all_pulses < 0.55
+    assert half > whole - 0.05
+
+
+def test_two_small_cells_do_what_a_large_one_does(tmp_path):
+    (small, two, large), _ = accuracies("A5", tmp_path, "1 x 64 states", "2 x 32 states", "1 x 512 states")
+    assert two > small and two > large - 0.03
+
+
+def test_carry_rescues_an_uneven_device(tmp_path):
+    (single, digits, ideal), _ = accuracies("A6", tmp_path, "single", "periodic carry", "ideal")
+    assert single < digits - 0.1 and digits > ideal - 0.05
+
+
+def test_several_cells_in_turn_learn_better_than_one(tmp_path):
+    (one, seven), _ = accuracies("A8", tmp_path, "N = 1", "N = 7")
+    assert seven > one + 0.05

@@ -25,7 +25,8 @@ class Carry(AbstractCell):
     gets so many the other way that the weight is kept. Digit 1 is carried to digit 2 every base carry_every writes, and
     so on. On a linear device the weight is kept to half a step of the lower digit; on another one, pulses of the higher
     digit are not what they should be, and with `verify` digit 0 is then brought, by closed loop, to what a second read
-    of the higher digit leaves for it.
+    of the higher digit leaves for it. An uneven digit forgets with every pulse, so that it wants to be carried early: low
+    threshold, short interval.
     """
 
     kind: Literal["carry"] = "carry"
@@ -36,9 +37,9 @@ class Carry(AbstractCell):
         None, unit="1", ge=2, le=64, doc="worth of a digit in the one below; none: a quarter of the states, 2 to 8"
     )
     carry_every: int | None = quantity(
-        None, unit="1", ge=1, doc="writes from carry to carry; none: as many as the device has states"
+        None, unit="1", ge=1, doc="writes from carry to carry; none: a twentieth of the states"
     )
-    threshold: float = quantity(0.5, unit="1", ge=0, lt=1, doc="share of its range beyond which a digit is carried")
+    threshold: float = quantity(0.1, unit="1", ge=0, lt=1, doc="share of its range beyond which a digit is carried")
     verify: AnyScheme | None = setting(None, doc="how the lower digit is brought to what is left; none: blind pulses")
     low_device: AnyDevice | None = setting(None, doc="law of digit 0; none: as the others")
 
@@ -48,7 +49,7 @@ class Carry(AbstractCell):
         if base > device.states / 2:
             allowed = f"one pulse on a digit of {device.states:g} states is worth more than the whole digit below"
             raise InputError("base", base, f"must be at most {device.states / 2:g}: {allowed}", "Lower the base.")
-        return self.replace(base=base, carry_every=self.carry_every or max(1, round(device.states)))
+        return self.replace(base=base, carry_every=self.carry_every or max(1, round(device.states / 20)))
 
     def parts(self) -> tuple[Part, ...]:
         """Least significant digit first."""
