@@ -58,6 +58,14 @@ def carry() -> dict[str, Table]:
     return {
         "single": {"device": taox, "rule": {"kind": "sgd", "learning_rate": 0.05}},
         "periodic carry": {"device": taox, "rule": {"kind": "periodic_carry", "learning_rate": 0.05}},
+        "carry, verified": {
+            "device": taox,
+            "rule": {
+                "kind": "periodic_carry",
+                "learning_rate": 0.05,
+                "cells": {"kind": "carry", "base": 4, "verify": {"kind": "write_verify", "tolerance": 0.02}},
+            },
+        },
         "ideal": {"device": NEAR_IDEAL, "rule": {"kind": "sgd", "learning_rate": 0.05}},
     }
 

@@ -25,7 +25,7 @@ class Carry(AbstractCell):
     gets so many the other way that the weight is kept. Digit 1 is carried to digit 2 every base carry_every writes, and
     so on. On a linear device the weight is kept to half a step of the lower digit; on another one, pulses of the higher
     digit are not what they should be, and with `verify` digit 0 is then brought, by closed loop, to what a second read
-    of the higher digit leaves for it. An uneven digit forgets with every pulse, so that it wants to be carried early: low
+    of the higher digit leaves for it. An uneven digit forgets with every pulse, and so is best carried early: low
     threshold, short interval.
     """
 
