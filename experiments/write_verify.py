@@ -20,6 +20,7 @@ import torch
 
 from memlearn.core.random import Stream
 from memlearn.devices import VTEAM, AbstractDevice
+from memlearn.devices.base import Pulse
 from memlearn.devices.effects import CycleToCycle, DeviceToDevice
 from memlearn.devices.presets import load
 from memlearn.programming.schemes import (
@@ -59,7 +60,7 @@ def milo() -> AbstractDevice:
     """50 to 225 uS, fast cells and slow ones; a pulse at the first amplitude of the ramp does almost nothing."""
     return VTEAM(
         g_min=50e-6, g_max=225e-6, v_on=-0.4, v_off=0.4, k_on=-1.0, k_off=1.0, alpha_on=3.0, alpha_off=3.0,
-        up_pulse={"voltage": -1.0, "width": 1e-10}, down_pulse={"voltage": 1.0, "width": 1e-10},
+        up_pulse=Pulse(voltage=-1.0, width=1e-10), down_pulse=Pulse(voltage=1.0, width=1e-10),
         cycle_to_cycle=SPREAD, device_to_device=DeviceToDevice(step=0.5, distribution="log_normal"),
     )  # fmt: skip
 
