@@ -91,7 +91,7 @@ def transfer() -> dict[str, Table]:
 def arbitration() -> dict[str, Table]:
     """Phase-change pairs with refresh: one, three and seven cells of each sign."""
     pairs = {n: {"mapping": {"kind": "one_sided_pair", "devices": n, "refresh_every": 20}} for n in (1, 3, 7)}
-    rule = {"kind": "sgd", "learning_rate": 0.05}
+    rule = {"kind": "sgd", "learning_rate": 0.005}
     return {
         f"N = {n}": {"device": {"preset": "aihwkit_pcm"}, "crossbar": pair, "rule": rule} for n, pair in pairs.items()
     }
