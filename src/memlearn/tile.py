@@ -202,9 +202,10 @@ class Tile(nn.Module):
     def sense(self, signal: Tensor, driven: Driven, way: Pass, at: Address) -> Tensor:
         """The sensed values of a signal, (samples, outputs), or backward (samples, inputs)."""
         sense = self._port(way).sense
-        if sense.joins_tiles:
+        if sense.joins_tiles and len(signal) > 1:
             signal = signal.sum(0, keepdim=True)
-        outcome = sense.sense(signal, self.unit_current, at.child("sense")).sum(0)
+        each = sense.sense(signal, self.unit_current, at.child("sense"))
+        outcome = each.sum(0) if len(each) > 1 else each[0]
         if self.ledger is not None:
             self.count_read(way, len(driven.voltage))
         size = self.outputs if way is Pass.FORWARD else self.inputs
@@ -454,7 +455,7 @@ class Tile(nn.Module):
             ]
             return torch.cat(reads, dim=2)
         matrix = self.matrices(seen, transposed)
-        mean = voltage @ (matrix.mT if transposed else matrix)
+        mean = _product(voltage, matrix.mT if transposed else matrix)
         if device.read_noise.silent or not voltage.shape[2]:
             return mean
         # Independent normal noise of the cells of a line adds in variance: one draw a line is the same distribution.
@@ -496,6 +497,18 @@ class Tile(nn.Module):
         columns = self._cut(torch.ones(1, self.outputs, dtype=torch.int64), 1)[0]
         row, column = self.array.crossbar.mapping.lines(rows, columns)
         return row[:, None, :, None] * column[None, :, None, :]
+
+
+def _product(voltage: Tensor, matrix: Tensor) -> Tensor:
+    """Currents (tiles, tiles, samples, lines), from voltages (tiles, tiles, samples, driven lines)."""
+    samples, lines = voltage.shape[2], matrix.shape[-1]
+    if samples < _MANY or lines > _SHORT:
+        return voltage @ matrix
+    # The same product turned round: for many samples and few lines, as convolutions have them, up to five times faster.
+    return (matrix.mT @ voltage.mT).mT.contiguous()
+
+
+_MANY, _SHORT = 2048, 64
 
 
 def _slots(events: Tensor, parallel: Parallelism) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..core.component import quantity
 from ..core.ledger import Event
-from .base import AbstractSense, Address, disturbed
+from .base import AbstractSense, Address, above, disturbed, ternary
 
 
 class AbstractComparator(AbstractSense):
@@ -45,7 +45,7 @@ class Comparator(AbstractComparator):
 
     def decide(self, values: Tensor) -> Tensor:
         """0 or 1."""
-        return (values > self.threshold).to(values.dtype)
+        return above(values, self.threshold)
 
     def uses(self, senses: int) -> dict[Event, int]:
         """One comparison each."""
@@ -62,7 +62,7 @@ class TernaryComparator(AbstractComparator):
 
     def decide(self, values: Tensor) -> Tensor:
         """-1, 0 or 1."""
-        return values.sign() * (values.abs() > self.dead_zone)
+        return ternary(values, self.dead_zone)
 
     def uses(self, senses: int) -> dict[Event, int]:
         """Two comparisons each."""

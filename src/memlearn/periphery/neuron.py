@@ -11,7 +11,7 @@ from torch import Tensor
 from ..core.component import Component, quantity
 from ..core.ledger import Event
 from ..ops import random
-from .base import Address, disturbed
+from .base import Address, above, disturbed
 
 
 class Fired(NamedTuple):
@@ -93,8 +93,8 @@ class BinaryStep(AbstractNeuron):
     def fire(self, sums: Tensor, at: Address) -> Fired:
         """0 or 1, and the gate."""
         sums = disturbed(sums, tuple(sums.shape[1:]), at, offset_spread=self.offset_spread, noise=self.noise)
-        gate = torch.ones_like(sums) if self.window is None else (sums.abs() < self.window).to(sums.dtype)
-        return Fired((sums > 0).to(sums.dtype), gate)
+        gate = torch.ones_like(sums) if self.window is None else sums.abs().lt_(self.window)
+        return Fired(above(sums, 0.0), gate)
 
     def uses(self, neurons: int, training: bool) -> dict[Event, int]:
         """One comparison; two more for the window while training."""

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..core.component import quantity
 from ..ops import random
-from .base import AbstractDriver, Address, Driven
+from .base import AbstractDriver, Address, Driven, above, ternary
 
 
 class BinaryDriver(AbstractDriver):
@@ -21,11 +21,11 @@ class BinaryDriver(AbstractDriver):
 
     def encode(self, values: Tensor, at: Address) -> Tensor:
         """0 or 1."""
-        return (values > self.threshold).to(values.dtype)
+        return above(values, self.threshold)
 
     def drive(self, values: Tensor, read_voltage: float, at: Address) -> Driven:
         """0 or read_voltage."""
-        return Driven(self.encode(values, at) * read_voltage, 1.0)
+        return Driven(self.encode(values, at).mul_(read_voltage), 1.0)
 
 
 class StochasticBinaryDriver(AbstractDriver):
@@ -44,11 +44,11 @@ class StochasticBinaryDriver(AbstractDriver):
         level: Tensor | float = 0.5
         if at.training:
             level = random.uniform(at.stream.child("bits"), at.event, values.shape, values)
-        return (values > level).to(values.dtype)
+        return above(values, level)
 
     def drive(self, values: Tensor, read_voltage: float, at: Address) -> Driven:
         """0 or read_voltage."""
-        return Driven(self.encode(values, at) * read_voltage, 1.0)
+        return Driven(self.encode(values, at).mul_(read_voltage), 1.0)
 
 
 class TernaryDriver(AbstractDriver):
@@ -61,8 +61,8 @@ class TernaryDriver(AbstractDriver):
 
     def encode(self, values: Tensor, at: Address) -> Tensor:
         """-1, 0 or 1."""
-        return values.sign() * (values.abs() > self.dead_zone)
+        return ternary(values, self.dead_zone)
 
     def drive(self, values: Tensor, read_voltage: float, at: Address) -> Driven:
         """-read_voltage, 0 or read_voltage."""
-        return Driven(self.encode(values, at) * read_voltage, 1.0)
+        return Driven(self.encode(values, at).mul_(read_voltage), 1.0)

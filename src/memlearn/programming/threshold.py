@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import ClassVar, Literal
 
+import torch
 from torch import Tensor
 
 from ..core.component import quantity, setting
@@ -38,4 +39,6 @@ class Threshold(AbstractWriter):
         assert isinstance(wanted, Tensor)
         largest = wanted.abs().amax().clamp_min(1e-30) if self.relative else None
         least = self.quantum(at.rate, at.weight_step) if largest is None else self.threshold * largest
-        return Counts((wanted.sign() * (wanted.abs() >= least)).int())
+        # Numbers all along: a mask among them takes ten times as long.
+        reached = torch.ge(wanted.abs(), least, out=torch.empty_like(wanted))
+        return Counts(wanted.sign().mul_(reached).int())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from torch import Tensor
+from torch.nn.functional import hardshrink
 
 from ...core.component import quantity
 from ...core.errors import InputError
@@ -30,7 +31,7 @@ class SignBackprop(AbstractCredit):
 
     def signal(self, wanted: Tensor) -> Tensor:
         """-1, 0 or 1."""
-        return wanted.sign() * (wanted.abs() > self.output_dead_zone)
+        return hardshrink(wanted, self.output_dead_zone).sign_()
 
     def check(self, array: Array) -> None:
         """The backward port must decide signs."""
