@@ -1,4 +1,4 @@
-"""The review's update schemes on one bad device, in short: what gathers outside the array survives, what is blind does not.
+"""Update schemes on one bad device, in short: what gathers outside the array survives, what is blind does not.
 
 The long version is experiments/schemes_mnist.toml and rescue_mnist.toml. Every rule runs with the settings it gives
 itself.
