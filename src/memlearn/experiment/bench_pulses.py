@@ -164,7 +164,7 @@ def _record(
 def _machine(size: int, seconds: float) -> Machine:
     source = np.ones(max(size // 4, 1), np.float32)
     copy = np.empty_like(source)
-    z, squares = np.empty(_NORMALS + 2, np.float32), np.empty(_NORMALS, np.float32)
+    z, squares = np.empty(2 * _NORMALS, np.float32), np.empty(_NORMALS, np.float32)
     words, key = np.empty((2, _NORMALS), np.uint32), (np.uint32(1), np.uint32(2))
     copied = _best(lambda: np.copyto(copy, source), seconds)
     drawn = _best(lambda: draws.normals_of_run(z, words, squares, 0, _NORMALS, *key), seconds)

@@ -22,13 +22,23 @@ def digest(*parts: Any) -> str:
 
 def shared(function: Callable[..., Any]) -> Any:
     """Compile a function that kernels of several laws call: once, and again after an edit of anything it calls."""
-    options = {"cache": True, "error_model": "numpy", "nogil": True}
-    return numba.njit(**options)(tagged(digest(function))(function))
+    options, tag = {"cache": True, "error_model": "numpy", "nogil": True}, digest(function)
+    return known_as(tag, numba.njit(**options)(tagged(tag)(function)))
+
+
+def known_as(tag: str, compiled: Any) -> Any:
+    """A compiled function or an intrinsic under a name that is the same in every process.
+
+    Numba invents one for each process, and it ends up in the disk cache's key of every kernel that closes over a
+    function that calls this one: nothing would ever be found there again.
+    """
+    compiled._set_uuid(f"{compiled.__name__} {tag}")
+    return compiled
 
 
 def _source(value: Any) -> Any:
-    """The Python function behind a plain or a compiled one; None for other things."""
-    value = getattr(value, "py_func", value)
+    """The Python function behind a plain one, a compiled one or an intrinsic; None for other things."""
+    value = getattr(value, "py_func", getattr(value, "_defn", value))
     return value if hasattr(value, "__code__") else None
 
 

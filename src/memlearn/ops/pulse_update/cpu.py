@@ -17,11 +17,11 @@ from ..guard import Guarded, tagged
 from .counts import compile_counts
 from .law import Law, compile_law
 from .reference import Noise, Step, Tally
-from .trains import compile_trains
+from .trains import SLOTS, compile_trains
 
 u32 = np.uint32
-# Below this many cells per thread, starting a thread costs more than it saves.
-_GRAIN = 1 << 16
+# Below this many cells of a plan of counts, or pulses of trains, per thread, starting one costs more than it saves.
+_CELLS, _PULSES = 1 << 16, 1 << 14
 
 
 class Kernels(NamedTuple):
@@ -75,7 +75,7 @@ def compile_step(step: Step, *, drawn: bool = False, table: bool = False, uneven
         def part(first: int, last: int) -> tuple[int, int]:
             return counts(*cells, plan, words, *address, first, last)
 
-        return _split(part, len(g), threads if len(g) >= 2 * _GRAIN else 1)
+        return _split(part, len(g), min(threads, len(g) // _CELLS))
 
     def run_trains(g, parameters, counters, shape, rows, columns, only_up, noise, key, event, threads=1):  # noqa: ANN001, ANN202, PLR0913
         cells, address = (g, parameters, counters), (u32(key[0]), u32(key[1]), event)
@@ -84,16 +84,23 @@ def compile_step(step: Step, *, drawn: bool = False, table: bool = False, uneven
         def part(first: int, last: int) -> tuple[int, int]:
             return trains(*cells, shape, rows, columns, only_up, words, *address, first, last)
 
-        return _split(part, rows.shape[1], threads if len(g) >= 2 * _GRAIN else 1)
+        return _split(part, rows.shape[1], min(threads, _expected(rows, columns) // _PULSES) if threads > 1 else 1)
 
     return Kernels(step, drawn, run_counts, run_trains, counts_body, trains_body, law, fingerprint)
 
 
+def _expected(rows: np.ndarray, columns: np.ndarray) -> int:
+    """Pulses that trains amount to where lines fire in any slot alike."""
+    fires, crosses = (np.unpackbits((trains & 0x7FFFFFFF).view(np.uint8), axis=1) for trains in (rows, columns))
+    return int(fires.sum(1) @ crosses.sum(1)) // SLOTS
+
+
 def _split(part: Callable[[int, int], tuple[int, int]], size: int, threads: int) -> Tally:
-    """Run a kernel on `threads` equal ranges of 0..size at once and add up what they did."""
+    """Run a kernel on `threads` equal ranges of 0..size at once, one of them here, and add up what they did."""
     if threads <= 1:
         return Tally(*part(0, size))
     edges = [size * k // threads for k in range(threads + 1)]
-    with ThreadPoolExecutor(threads) as pool:
-        tallies = list(pool.map(part, edges[:-1], edges[1:]))
+    with ThreadPoolExecutor(threads - 1) as pool:
+        others = [pool.submit(part, *edges[k : k + 2]) for k in range(1, threads)]
+        tallies = [part(*edges[:2]), *(other.result() for other in others)]
     return Tally(sum(t[0] for t in tallies), sum(t[1] for t in tallies))

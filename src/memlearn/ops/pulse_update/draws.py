@@ -8,10 +8,10 @@ import numpy as np
 from numba.extending import register_jitable
 
 from ..fingerprint import shared
-from ..random.cpu import normal, pair_up, scramble_words, threefry, uniform
+from ..random.cpu import GROUP, normal, scramble_words, squares_of, threefry, turn_by, uniform
 from .reference import DRAWS
 
-u32 = np.uint32
+u32, u64 = np.uint32, np.uint64
 
 
 @shared
@@ -19,23 +19,31 @@ def normals_of_run(out: Any, words: Any, squares: Any, first: Any, last: Any, k0
     """The normal numbers of cells first .. last - 1 under a key from `fold`.
 
     Arguments:
-        out: float32, at least 2 more than there are cells.
-        words: uint32 (2, blocks) and `squares` float32 (blocks), scratch for half as many.
+        out: float32, `room_for` as many cells.
+        words: uint32 (2, n) and `squares` float32 (n), scratch, n half of that room.
 
     Returns:
-        The part of `out` that holds them.
+        Where in `out` the first one stands, uint64.
     """
-    block = first >> 1
-    blocks = ((last + 1) >> 1) - block
-    scramble_words(words[0, :blocks], words[1, :blocks], block, k0, k1)
-    pair_up(out, squares[:blocks], words[0], words[1])
-    return out[first & 1 :]
+    group = first // GROUP
+    groups = (last - 1) // GROUP - group + 1
+    blocks = groups * (GROUP // 2)
+    scramble_words(words[0], words[1], group * (GROUP // 2), blocks, k0, k1)
+    squares_of(squares, words[0], blocks)
+    turn_by(out, squares, words[1], groups)
+    return u64(first - group * GROUP)
+
+
+@register_jitable
+def room_for(cells: Any) -> Any:
+    """Numbers that are drawn, at most, where a run of so many cells is asked for."""
+    return (cells // GROUP + 2) * GROUP
 
 
 @shared
-def normals_of_list(out: Any, cells: Any, k0: Any, k1: Any) -> None:
-    """The normal numbers of the cells listed under a key from `fold`: a plain loop, which fills the vector units."""
-    for k in range(cells.shape[0]):
+def normals_of_list(out: Any, cells: Any, count: Any, k0: Any, k1: Any) -> None:
+    """The normal numbers of the first `count` cells listed under a key from `fold`."""
+    for k in range(count):
         out[k] = normal(k0, k1, cells[k])
 
 

@@ -1,7 +1,8 @@
 """Pulse trains: a cell is pulsed where its row and its column fire in the same slot.
 
 Every line is entered into the lists of the slots in which it fires, so that a slot costs what fires in it: a visit per
-coincidence, and one per firing row. Coincidences are listed first, so that their noise is drawn in one go.
+coincidence, and one per firing row. Coincidences are listed first, so that their noise is drawn in one go, and cells
+that lie apart are asked for meanwhile.
 """
 
 from __future__ import annotations
@@ -17,12 +18,15 @@ from ..guard import tagged
 from ..random.cpu import fold, subkey
 from .counts import stamp
 from .draws import normals_of_list
+from .lanes import fetch
 from .law import Law
 
 u32 = np.uint32
 SLOTS = 31
 # Coincidences gathered before their noise is drawn in one go.
 _BUFFER = 2048
+# Where less than one column in so many fires, no cell brings its neighbour along, and a pulse waits for its memory.
+_APART = 4
 
 
 @register_jitable
@@ -61,15 +65,38 @@ def enter(lists: Any, sizes: Any, trains: Any, first: Any, last: Any, tile: tupl
 
 
 @shared
-def list_crossings(cells: Any, rises: Any, found: Any, row: Any, columns: Any, only_up: bool) -> Any:
+def list_crossings(cells: Any, rises: Any, found: Any, row: Any, columns: Any, crosses: Any, only_up: bool) -> Any:
     """Write down the cells where a row crosses columns, behind `found` others; how many there are now."""
     base, sign = row >> 1, row & 1
-    for n in range(columns.shape[0]):
+    for n in range(crosses):
         up = (columns[n] & 1) == sign
         cells[found] = u32(base + (columns[n] >> 1))
         rises[found] = up
         found += up or not only_up
     return found
+
+
+@shared
+def fetch_listed(g: Any, parameters: Any, counters: Any, cells: Any, found: Any) -> None:
+    """Ask for the memory of the first cells listed."""
+    last, counting = parameters.shape[1] - 1, counters.shape[0] > 0
+    flat = parameters.reshape(-1)
+    for k in range(found):
+        cell = np.int64(cells[k])
+        fetch(g, cell)
+        fetch(parameters, cell)
+        if last > 3:  # may lie across two lines
+            fetch(flat, cell * (last + 1) + last)
+        if counting:
+            fetch(counters, cell)
+
+
+def _row_of(columns: int) -> Callable[..., Any]:
+    """row(parameters, cell): the first parameters of a cell, as a tuple, all of them loaded."""
+    if columns == 0:
+        return register_jitable(lambda parameters, cell: ())
+    others, last = _row_of(columns - 1), columns - 1
+    return register_jitable(lambda parameters, cell: (*others(parameters, cell), parameters[cell, last]))
 
 
 def compile_trains(law: Law) -> Callable[..., Any]:
@@ -78,17 +105,32 @@ def compile_trains(law: Law) -> Callable[..., Any]:
     trains(g, parameters, counters, shape, rows, columns, only_up, noise, k0, k1, event, first, last): (pulses, cells);
     arguments as in `reference.trains`, the key as two words, on word lines first .. last - 1.
     """
-    mean, loud, pulse, _, fingerprint = law
+    mean, loud, pulse, reads, fingerprint = law
+    row = _row_of(reads)
+
+    if reads > 0:
+        # Plain arithmetic: both ways and a choice cost less than a branch that nobody can foresee.
+        def size(x: Any, parameters: Any, cell: Any, up: bool, noise: Any, key: Any, slot: Any) -> Any:
+            p = row(parameters, cell)
+            rise = mean(x, p, True, noise, cell, key[0], key[1], slot)
+            fall = mean(x, p, False, noise, cell, key[0], key[1], slot)
+            return rise if up else fall
+    else:
+
+        def size(x: Any, parameters: Any, cell: Any, up: bool, noise: Any, key: Any, slot: Any) -> Any:
+            return mean(x, parameters[cell], up, noise, cell, key[0], key[1], slot)
+
+    size = register_jitable(tagged(fingerprint)(size))
 
     @register_jitable
     @tagged(fingerprint)
-    def visit(g, parameters, counters, cells, rises, z, noise, key, slot, mark):  # noqa: ANN001, ANN202, PLR0913
-        """A pulse to each of the cells listed; how many had none before in this event."""
+    def visit(g, parameters, counters, cells, found, rises, z, noise, key, slot, mark):  # noqa: ANN001, ANN202, PLR0913
+        """A pulse to each of the first cells listed; how many had none before in this event."""
         fresh, counting = 0, counters.shape[0] > 0
-        for k in range(cells.shape[0]):
+        for k in range(found):
             cell, up = cells[k], rises[k]
-            x, p = g[cell], parameters[cell]
-            g[cell] = pulse(x, p, up, mean(x, p, up, noise, cell, key[0], key[1], slot), z[k], noise)
+            x, z_ = g[cell], z[k]
+            g[cell] = pulse(x, parameters[cell], up, size(x, parameters, cell, up, noise, key, slot), z_, noise)
             if counting:
                 counters[cell, 0] += 1
                 fresh += counters[cell, 1] != mark
@@ -115,19 +157,20 @@ def compile_trains(law: Law) -> Callable[..., Any]:
             for slot in range(SLOTS):
                 if crosses[slot] == 0 or fires[slot] == 0:
                     continue
-                across = crossing[slot, : crosses[slot]]
+                across, apart = crossing[slot], crosses[slot] * _APART < lines
                 n0, n1 = fold(key[0], key[1], u32(slot))
                 n = 0
                 while n < fires[slot]:
                     # The crossings of as many firing rows as the buffer holds; no cell comes twice in a slot.
                     found = 0
-                    while n < fires[slot] and found + across.shape[0] <= room:
-                        found = list_crossings(cells, rises, found, firing[slot, n], across, only_up)
+                    while n < fires[slot] and found + crosses[slot] <= room:
+                        found = list_crossings(cells, rises, found, firing[slot, n], across, crosses[slot], only_up)
                         n += 1
-                    here = cells[:found]
+                    if apart:
+                        fetch_listed(g, parameters, counters, cells, found)
                     if noisy:
-                        normals_of_list(z, here, n0, n1)
-                    touched += visit(g, parameters, counters, here, rises, z, noise, key, slot, mark)
+                        normals_of_list(z, cells, found, n0, n1)
+                    touched += visit(g, parameters, counters, cells, found, rises, z, noise, key, slot, mark)
                     pulses += found
         return pulses, touched
 

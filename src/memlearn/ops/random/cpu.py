@@ -11,19 +11,24 @@ from ..fingerprint import shared
 from . import reference
 
 # Compiled callees look their own callees up by identity, so each layer must be registered before the next one is used.
-for _function in (reference.mix, reference.mix4, reference.threefry, reference.square, reference.radius):
-    register_jitable(_function)
+for _layer in ("mix mix4 threefry", "enlarge logarithm square radius", "half_turn flip turn"):
+    for _name in _layer.split():
+        register_jitable(getattr(reference, _name))
 threefry: Any = reference.threefry
-scramble: Any = register_jitable(reference.scramble)
-square: Any = reference.square
+enlarge: Any = reference.enlarge
+logarithm: Any = reference.logarithm
 radius: Any = reference.radius
-turn: Any = register_jitable(reference.turn)
+half_turn: Any = reference.half_turn
+flip: Any = reference.flip
+turn: Any = reference.turn
+scramble: Any = register_jitable(reference.scramble)
 uniform: Any = register_jitable(reference.uniform)
 normal: Any = register_jitable(reference.normal)
 subkey: Any = register_jitable(reference.subkey)
 fold: Any = register_jitable(reference.fold)
 
-u32 = np.uint32
+u32, u64 = np.uint32, np.uint64
+GROUP, WEYL = reference.GROUP, reference.WEYL
 _BLOCKS = 1024
 
 
@@ -39,28 +44,34 @@ def fill_uniform(out: np.ndarray, k0: Any, k1: Any, event: int) -> None:
 
 
 @shared
-def _squares(out: Any, words: Any) -> None:
-    for n in range(out.shape[0]):
-        out[n] = square(words[n])
+def squares_of(out: Any, words: Any, blocks: Any) -> None:
+    """Squares of Box-Muller radii, in loops so short that a core looks past the end of their chains of operations."""
+    for n in range(blocks):
+        out[n] = enlarge(words[n])
+    for n in range(blocks):
+        out[n] = logarithm(out[n])
 
 
 @shared
-def _turns(out: Any, squares: Any, words: Any) -> None:
-    for n in range(squares.shape[0]):
-        cosine, sine = turn(words[n])
-        r = np.sqrt(squares[n])
-        out[2 * n] = r * cosine
-        out[2 * n + 1] = r * sine
+def turn_by(out: Any, squares: Any, words: Any, groups: Any) -> None:
+    """Normal numbers from squares of radii and words for the angles: cosines of a group of blocks, then their sines.
 
-
-@shared
-def pair_up(out: Any, squares: Any, first: Any, second: Any) -> None:
-    """Normal numbers 2n and 2n + 1 from the words of block n; as many blocks as `squares`, which is scratch.
-
-    Short plain loops: each fills the vector units, and its chain of dependent operations fits what a core looks ahead.
+    Arguments:
+        out: float32 (groups * GROUP).
+        squares: float32, and `words` uint32 (groups * GROUP / 2).
+        groups: how many.
     """
-    _squares(squares, first)
-    _turns(out, squares, second)
+    half = u64(GROUP // 2)
+    for group in range(groups):
+        source = u64(group) * half
+        near = source + source
+        far = near + half
+        for k in range(GROUP // 2):
+            n = u64(k)
+            cosine, sine = half_turn(words[source + n])
+            r = flip(np.sqrt(squares[source + n]), words[source + n])
+            out[near + n] = r * cosine
+            out[far + n] = r * sine
 
 
 @shared
@@ -73,13 +84,14 @@ def _threefry_words(first: Any, second: Any, start: Any, k0: Any, k1: Any) -> No
 
 
 @shared
-def scramble_words(first: Any, second: Any, start: Any, k0: Any, k1: Any) -> None:
+def scramble_words(first: Any, second: Any, start: Any, blocks: Any, k0: Any, k1: Any) -> None:
     """The words of blocks start, start + 1, ... under a key from `fold`."""
-    base = u32(start)
-    for n in range(first.shape[0]):
-        a, b = scramble(u32(u32(n) + base), k0, k1)
+    turned = u32(u32(start) * WEYL)
+    for n in range(blocks):
+        a, b = scramble(turned, k0, k1)
         first[n] = a
         second[n] = b
+        turned = u32(turned + WEYL)
 
 
 @shared
@@ -92,5 +104,10 @@ def fill_normal(out: np.ndarray, k0: Any, k1: Any, event: int) -> None:
         n = min(out.size - start, 2 * _BLOCKS)
         blocks = (n + 1) // 2
         _threefry_words(words[0, :blocks], words[1, :blocks], start // 2, k0, k1)
-        pair_up(pairs, squares[:blocks], words[0], words[1])
+        squares_of(squares, words[0], blocks)
+        for k in range(blocks):
+            cosine, sine = turn(words[1, k])
+            r = np.sqrt(squares[k])
+            pairs[2 * k] = r * cosine
+            pairs[2 * k + 1] = r * sine
         out[start : start + n] = pairs[:n]
