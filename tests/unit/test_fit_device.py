@@ -12,8 +12,8 @@ import torch
 from memlearn.core.errors import DataError, InputError
 from memlearn.core.random import Stream
 from memlearn.devices import DeviceFit, Traces, fit, load
-from memlearn.devices.fitting import kernels
-from memlearn.devices.fitting.check import two_sample
+from memlearn.devices.fitting import kernels, run
+from memlearn.devices.fitting.check import TwoSampleTest, two_sample
 from memlearn.devices.fitting.export import device_class, neurosim
 from memlearn.devices.fitting.hierarchy import scatter, scatter_root
 from memlearn.devices.fitting.packed import pack
@@ -48,6 +48,55 @@ def test_the_law_is_chosen_by_held_out_likelihood():
     assert [score.chosen for score in found.scores].count(True) == 1
     assert found.scores[0].held_out == max(score.held_out for score in found.scores)
     assert {score.law for score in found.scores} >= {"constant_step", "power_step", "piecewise_step", "jump_table"}
+
+
+def heavy_tailed() -> Traces:
+    """Steps most of which are nothing, and some large: no normal noise is like that."""
+    generator = np.random.Generator(np.random.Philox(key=12))
+    up = np.tile(np.r_[np.ones(100, bool), np.zeros(100, bool)], 4)
+    g = [5e-6]
+    for way in up[1:]:
+        drift = (1.2e-5 - g[-1] if way else g[-1] - 2e-6) * 0.02
+        jump = drift + 4e-7 * generator.standard_normal() * (generator.random() < 0.1)
+        g.append(float(np.clip(g[-1] + (jump if way else -jump), 2e-6, 1.2e-5)))
+    return Traces.of([np.array(g)], [up])
+
+
+def test_steps_that_no_law_makes_are_drawn_from_the_measured_ones():
+    found = fit(heavy_tailed(), thorough=False)
+    assert found.law == "jump_table" and found.test().passed
+    if next(score for score in found.scores if score.law == "jump_table").worse > 0:
+        assert "No law with normal noise" in found.warnings[0] and "jump table" in found.warnings[0]
+    assert [score.law for score in found.scores if score.chosen] == ["jump_table"]
+
+
+@pytest.mark.parametrize(
+    "passing, law, said",
+    [
+        ({}, "soft_bounds", "A jump table does not either"),
+        ({"jump_table": 0.5}, "jump_table", "So the steps are drawn from the measured ones"),
+        ({"jump_table": 0.03}, "soft_bounds", "A jump table does not either"),
+        ({"linear_step": 0.5}, "linear_step", "but not the two-sample test; linear step passes it"),
+        ({"soft_bounds": 0.02}, "soft_bounds", ""),
+    ],
+)
+def test_what_takes_the_place_of_a_law_that_fails(
+    passing: dict[str, float], law: str, said: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(run, "_RULED_OUT", 1e9)
+    monkeypatch.setattr(
+        DeviceFit, "test", lambda own: TwoSampleTest(p := passing.get(own.law, 0.005), p > 0.01, 199, ())
+    )
+    found = fit(synthetic("soft_bounds", 2, devices=2, cycles=1), thorough=False)
+    assert found.law == law
+    assert said in found.warnings[0]
+    assert [score.law for score in found.scores if score.chosen] == [law]
+
+
+def test_too_few_pulses_for_a_table_are_said(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(DeviceFit, "test", lambda own: TwoSampleTest(0.005, False, 199, ()))
+    found = fit(synthetic("soft_bounds", 2, devices=1, cycles=1, pulses=50), thorough=False)
+    assert "there are too few single pulses" in found.warnings[0] and found.law != "jump_table"
 
 
 def test_one_device_few_pulses_and_a_bound_out_of_reach_are_said():

@@ -34,8 +34,8 @@ _LITTLE = -6.0
 """Logarithm of a noise to begin with that a simpler law did not need."""
 _SKETCH = 4
 """Rounds of spreads that are enough to compare laws."""
-_FIRST_STEPS, _LEADERS = 4, 3
-"""Scoring steps that every start takes, and how many starts go on."""
+_FIRST_STEPS, _LEADERS, _LAST_STEPS = 4, 3, 12
+"""Scoring steps that every start takes, how many of each kind go on, and how far."""
 _SAMPLE = 3
 """Devices on which starts are compared, when there are many."""
 _OFF_CENTRE = 3e-3
@@ -119,9 +119,10 @@ def _best_start(
         if not rough:
             near = first._replace(read=0.0)
         tried.append(Start(*_task(sample, law, theta, near, off), near, None))
-    # All take a few steps; those that lead then go on.
-    tried = _raced(tried, rounds=_FIRST_STEPS)[:_LEADERS]
-    best = _raced(tried, rounds=8 - _FIRST_STEPS)[0]
+    # All take a few steps; then those that lead go on. Grown from a simpler law they lead at first and may end lower.
+    raced = _raced(tried, rounds=_FIRST_STEPS)
+    leading = [[start for start in raced if (start.seed is None) == cold][:_LEADERS] for cold in (True, False)]
+    best = _raced([*leading[0], *leading[1]], rounds=_LAST_STEPS)[0]
     if sample is packed:
         return best.task, best.point
     task, point = _task(packed, law, best.point.theta.copy(), best.first, off)

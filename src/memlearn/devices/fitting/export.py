@@ -168,10 +168,7 @@ def export_jumps(table: Table, packed: Packed) -> Exported:
         "up": (table.up / width).tolist(),
         "down": (table.down / width).tolist(),
     }
-    notes = (
-        "Read noise and differences between devices are part of the jumps: every cell draws from all of them, anew at "
-        "every pulse.",
-    )
+    notes = ("Every cell draws from all jumps that were measured at its state, anew at every pulse.",)
     return Exported(_plain(plain), notes)
 
 

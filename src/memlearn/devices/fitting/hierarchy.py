@@ -317,7 +317,7 @@ def fit_population(
         restrict: remove the bias of the noises (`restriction`).
         rounds: how often the spreads are renewed, at most.
     """
-    push, gain = None, _LOOSE if restrict else _ROUGH
+    push, gain = None, _LOOSE if restrict or not task.packed.many else _ROUGH
     for attempt in range(rounds):
         point = climb(task, point, rounds=30 if attempt == 0 else 8, gain=gain, push=push)
         settled = True
@@ -330,4 +330,4 @@ def fit_population(
             settled = False
         if settled:
             break
-    return climb(task, point, rounds=10, gain=_TIGHT if restrict else _ROUGH, push=push)
+    return climb(task, point, rounds=10, gain=_TIGHT if restrict else gain, push=push)

@@ -12,6 +12,7 @@ _FINEST = 1e-4
 """Readings are taken to be no better than this part of the range: keeps densities finite in data without noise."""
 _REPEATED = 0.7
 """Below this share of distinct values the readings are taken to be rounded to their median distance."""
+_MANY = 2000
 
 
 class Packed(NamedTuple):
@@ -38,6 +39,11 @@ class Packed(NamedTuple):
     def devices(self) -> int:
         """How many devices."""
         return len(self.of_device)
+
+    @property
+    def many(self) -> bool:
+        """So many readings that a part of them, or a rough climb, finds nearly the same law."""
+        return self.y.size >= _MANY
 
     @property
     def zero(self) -> float:

@@ -73,7 +73,7 @@ def held_out(found: Estimate) -> np.ndarray:
     for fold in range(count):
         out = of_fold == fold
         part = task._replace(packed=packed.weighted(np.where(out, 0.0, 1.0)))
-        fitted = climb(part, point, rounds=3, gain=0.5)
+        fitted = climb(part, point, rounds=3, gain=0.5) if packed.many else climb(part, point, rounds=6, gain=0.05)
         for i in range(packed.devices):
             for trace, rows in zip(packed.of_device[i], filtered(part, fitted, i), strict=True):
                 a, b = packed.starts[trace], packed.starts[trace + 1]
