@@ -44,9 +44,7 @@ class Facts(NamedTuple):
     def of_model(cls, model: nn.Module, *, batch: int = 32, slowest: float = 1.0) -> Self:
         """The numbers of the first layer's device, and the size of the widest layer."""
         tiles = [layer.tile for layer in array_layers(model).values()]
-        inputs = max((tile.inputs for tile in tiles), default=784)
-        if not tiles:
-            return cls(inputs=inputs, batch=batch, slowest=slowest)
+        inputs = max(tile.inputs for tile in tiles)
         return cls.of(tiles[0].array.device, inputs=inputs, batch=batch, slowest=slowest)
 
 
