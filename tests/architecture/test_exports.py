@@ -40,7 +40,7 @@ EXPORTS: dict[str, tuple[str, ...]] = {
     ),
     "memlearn.arrays.mapping": ("AbstractMapping", "Access", "AnyMapping", "MEMBERS"),
     "memlearn.arrays.selectors": ("AbstractSelector", "AnySelector", "MEMBERS"),
-    "memlearn.arrays.wires": ("AbstractWires", "MEMBERS", "solve", "transfer"),
+    "memlearn.arrays.wires": ("AbstractWires", "AnyWires", "MEMBERS", "Matrices", "solve", "transfer"),
     "memlearn.cells": ("AbstractCell", "Access", "AnyCell", "MEMBERS", "Part"),
     "memlearn.datasets": (
         "AbstractDataset",
