@@ -58,9 +58,10 @@ class Packed(NamedTuple):
         """The traces of some devices, evenly among all, in the same units."""
         chosen = np.unique(np.linspace(0, self.devices - 1, count).astype(int))
         traces = np.concatenate([self.of_device[i] for i in chosen])
-        rows = np.concatenate([np.arange(self.starts[i], self.starts[i + 1]) for i in traces])
+        rows = np.concatenate([np.arange(int(self.starts[i]), int(self.starts[i + 1])) for i in traces])
         lengths = self.starts[traces + 1] - self.starts[traces]
         sizes = [len(self.of_device[i]) for i in chosen]
+        ends = np.cumsum(sizes).tolist()
         return self._replace(
             y=self.y[rows],
             up=self.up[rows],
@@ -68,7 +69,7 @@ class Packed(NamedTuple):
             weight=self.weight[rows],
             starts=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
             owner=np.repeat(np.arange(len(chosen)), sizes),
-            of_device=tuple(np.arange(end - size, end) for size, end in zip(sizes, np.cumsum(sizes), strict=True)),
+            of_device=tuple(np.arange(end - size, end) for size, end in zip(sizes, ends, strict=True)),
         )
 
 
