@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from .cells import Access, Part, Single
+from .core.component import kind_of
 from .core.errors import InputError
 from .core.ledger import Ledger, Pass
 from .core.random import Stream
@@ -165,7 +166,7 @@ class Compound(nn.Module):
         """
         if plan.scheme.unseen or plan.sent is not None:
             allowed = "writes without a look, which says nothing about parts"
-            raise InputError("scheme", plan.scheme.kind, allowed, 'Use a single cell, or "write_verify".')
+            raise InputError("scheme", kind_of(type(plan.scheme)), allowed, 'Use a single cell, or "write_verify".')
         wanted = plan.weight.to(self.conductance)
         if plan.relative:
             chosen = wanted != 0

@@ -80,13 +80,10 @@ EXPORTS: dict[str, tuple[str, ...]] = {
     ),
     "memlearn.devices.fitting": ("CHOICES", "DeviceFit", "Reading", "Traces", "UNITS", "fit", "read_traces"),
     "memlearn.experiment": (
-        "CNN",
         "Described",
         "Experiment",
         "Interrupted",
-        "MLP",
         "Override",
-        "Recurrent",
         "Tick",
         "Training",
         "Watcher",

@@ -20,6 +20,7 @@ from ..datasets import Mnist
 from ..learning import Rule
 from ..learning.fused import AbstractFused, fuse
 from ..learning.loop import train_batch
+from ..nn import tiles
 from .bench_cases import LEARNING_RATE, NETWORKS, RULES, SIDE, Case
 from .bench_stages import Stage, measure_limits, stages_of_kernel, stages_of_rule
 
@@ -178,7 +179,7 @@ def _verify(case: Case, batch: int, inputs: Tensor, labels: Tensor) -> None:
     staged, fused = _learner(case), _learner(case)
     staged.train_by_stages(inputs[:images], labels[:images], batch)
     fused.train(inputs[:images], labels[:images], batch)
-    pairs = [(layer.tile, fused.rule.layers[name].tile) for name, layer in staged.rule.layers.items()]
+    pairs = list(zip(*(tiles(learner.rule.model).values() for learner in (staged, fused)), strict=True))
     wrong = sum(int((a.counters[..., 0] != b.counters[..., 0]).sum()) for a, b in pairs)
     # Sums are taken in another order, so that now and then a value falls to the other side of a converter's step.
     if wrong > 1e-3 * sum(a.cells for a, _ in pairs):
