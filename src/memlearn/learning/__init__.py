@@ -1,4 +1,4 @@
-"""Learning rules; see rules.py for the published ones and rule.py for what they share."""
+"""Learning rules; see rules/ for the published ones and rule.py for what they share."""
 
 from .automatic import Facts as Facts
 from .rule import Memory as Memory

@@ -1,0 +1,47 @@
+"""The published rules by name: each is a choice of credit, accumulator and writer.
+
+    rule = memlearn.learning.sign_backprop(model, threshold=2)
+    ...
+    loss.backward(); rule.step(); rule.zero_grad()
+
+Any other combination is a rule too: `Rule(model, Parts(credit=..., accumulator=..., writer=...))`. To add one: its
+class in a file here, one export line below (and its function in functions.py), one line in the contract-test list.
+"""
+
+from ...core.component import choice, members
+from .base import AbstractRule as AbstractRule
+from .closed_loop import ReadWrite as ReadWrite
+from .closed_loop import ReadWriteVerify as ReadWriteVerify
+from .closed_loop import Siamese as Siamese
+from .custom import Custom as Custom
+from .custom import FloatReference as FloatReference
+from .functions import capacitor_transfer as capacitor_transfer
+from .functions import manhattan as manhattan
+from .functions import mixed_precision as mixed_precision
+from .functions import multi_threshold as multi_threshold
+from .functions import outer_product_sgd as outer_product_sgd
+from .functions import periodic_carry as periodic_carry
+from .functions import read_write as read_write
+from .functions import read_write_verify as read_write_verify
+from .functions import rounded_sgd as rounded_sgd
+from .functions import sgd as sgd
+from .functions import siamese as siamese
+from .functions import sign_backprop as sign_backprop
+from .functions import sign_backprop_counter as sign_backprop_counter
+from .functions import threshold_manhattan as threshold_manhattan
+from .functions import weighted_synapse as weighted_synapse
+from .gradient import SGD as SGD
+from .gradient import IdealSGD as IdealSGD
+from .gradient import MixedPrecision as MixedPrecision
+from .gradient import RoundedSGD as RoundedSGD
+from .signs import Manhattan as Manhattan
+from .signs import MultiThresholdRule as MultiThresholdRule
+from .signs import SignBackpropagation as SignBackpropagation
+from .signs import SignBackpropagationCounter as SignBackpropagationCounter
+from .signs import ThresholdManhattan as ThresholdManhattan
+from .weight_cells import CapacitorTransfer as CapacitorTransfer
+from .weight_cells import PeriodicCarry as PeriodicCarry
+from .weight_cells import WeightedSynapse as WeightedSynapse
+
+MEMBERS = members(globals(), AbstractRule)
+AnyRule = choice(MEMBERS)

@@ -1,0 +1,88 @@
+"""Every rule as a function of a model, as optimisers are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from ..rule import Rule
+from .closed_loop import ReadWrite, ReadWriteVerify, Siamese
+from .gradient import SGD, IdealSGD, MixedPrecision, RoundedSGD
+from .signs import Manhattan, MultiThresholdRule, SignBackpropagation, SignBackpropagationCounter, ThresholdManhattan
+from .weight_cells import CapacitorTransfer, PeriodicCarry, WeightedSynapse
+
+
+def sgd(model: nn.Module, **settings: Any) -> Rule:
+    """`SGD` at work on a model; settings as its fields."""
+    return SGD(**settings).attach(model)
+
+
+def rounded_sgd(model: nn.Module, **settings: Any) -> Rule:
+    """`RoundedSGD` at work on a model; settings as its fields."""
+    return RoundedSGD(**settings).attach(model)
+
+
+def manhattan(model: nn.Module, **settings: Any) -> Rule:
+    """`Manhattan` at work on a model."""
+    return Manhattan(**settings).attach(model)
+
+
+def threshold_manhattan(model: nn.Module, **settings: Any) -> Rule:
+    """`ThresholdManhattan` at work on a model; settings as its fields."""
+    return ThresholdManhattan(**settings).attach(model)
+
+
+def multi_threshold(model: nn.Module, **settings: Any) -> Rule:
+    """`MultiThresholdRule` at work on a model; settings as its fields."""
+    return MultiThresholdRule(**settings).attach(model)
+
+
+def outer_product_sgd(model: nn.Module, **settings: Any) -> Rule:
+    """`IdealSGD` at work on a model; settings as its fields."""
+    return IdealSGD(**settings).attach(model)
+
+
+def sign_backprop(model: nn.Module, **settings: Any) -> Rule:
+    """`SignBackpropagation` at work on a model; settings as its fields."""
+    return SignBackpropagation(**settings).attach(model)
+
+
+def siamese(model: nn.Module, **settings: Any) -> Rule:
+    """`Siamese` at work on a model; settings as its fields."""
+    return Siamese(**settings).attach(model)
+
+
+def mixed_precision(model: nn.Module, **settings: Any) -> Rule:
+    """`MixedPrecision` at work on a model; settings as its fields."""
+    return MixedPrecision(**settings).attach(model)
+
+
+def sign_backprop_counter(model: nn.Module, **settings: Any) -> Rule:
+    """`SignBackpropagationCounter` at work on a model; settings as its fields."""
+    return SignBackpropagationCounter(**settings).attach(model)
+
+
+def periodic_carry(model: nn.Module, **settings: Any) -> Rule:
+    """`PeriodicCarry` at work on a model; settings as its fields."""
+    return PeriodicCarry(**settings).attach(model)
+
+
+def weighted_synapse(model: nn.Module, **settings: Any) -> Rule:
+    """`WeightedSynapse` at work on a model; settings as its fields."""
+    return WeightedSynapse(**settings).attach(model)
+
+
+def capacitor_transfer(model: nn.Module, **settings: Any) -> Rule:
+    """`CapacitorTransfer` at work on a model; settings as its fields."""
+    return CapacitorTransfer(**settings).attach(model)
+
+
+def read_write(model: nn.Module, **settings: Any) -> Rule:
+    """`ReadWrite` at work on a model; settings as its fields."""
+    return ReadWrite(**settings).attach(model)
+
+
+def read_write_verify(model: nn.Module, **settings: Any) -> Rule:
+    """`ReadWriteVerify` at work on a model; settings as its fields."""
+    return ReadWriteVerify(**settings).attach(model)
