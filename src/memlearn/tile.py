@@ -92,6 +92,7 @@ class Tile(nn.Module):
     parameters_: Tensor
     counters: Tensor
     memory: Tensor
+    failures: Tensor
     events: Tensor
     mask: Tensor
 
@@ -132,6 +133,8 @@ class Tile(nn.Module):
         self.register_buffer("parameters_", state.parameters * used[..., None])
         self.register_buffer("counters", state.counters)
         self.register_buffer("memory", state.memory)
+        # How often programming has failed in a row, cell by cell.
+        self.register_buffer("failures", torch.zeros(state.conductance.shape, dtype=torch.uint8))
         self.register_buffer("events", torch.zeros(5, dtype=torch.int64))
         self.register_buffer("mask", used.bool(), persistent=False)
         self.ledger: Ledger | None
@@ -313,8 +316,13 @@ class Tile(nn.Module):
         known = None if plan.sent is None else self._known(plan.sent)
         if known is not None:
             chosen = known.pulses > 0
-        order = Order(target, chosen & self.used(), stream, event, known)
+        chosen = chosen & self.used()
+        if plan.scheme.patience:
+            chosen = chosen & (self.failures < plan.scheme.patience)
+        order = Order(target, chosen, stream, event, known)
         done = plan.scheme.program(device, self.state, order, self.backend)
+        if plan.scheme.patience:
+            self.failures[chosen] = ((self.failures + 1) * done.failed)[chosen]
         self.events[2] += plan.scheme.events
         pulses = done.pulses[order.chosen]  # few, as a rule: sums over whole arrays would cost more than the writing
         tally = Tally(int(pulses.sum()), int(torch.count_nonzero(pulses)))

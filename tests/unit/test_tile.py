@@ -27,6 +27,8 @@ from memlearn.periphery import (
     TernaryComparator,
     TernaryDriver,
 )
+from memlearn.programming import Targets
+from memlearn.programming.schemes import WriteVerify
 from memlearn.tile import Array, Crossbar, Periphery, Port, Tile
 
 STREAM = Stream.root(6)
@@ -420,6 +422,26 @@ class TestState:
         made = tile((10, 6), (5, 5), mapping, device=SoftBounds(**IMPERFECT), backend=backend)
         assert made.read(numbers(0, 10)).shape == (0, 6) and made.read_transposed(numbers(0, 6)).shape == (0, 10)
         assert made.write(Trains(random_words(0, 10), random_words(0, 6), 4)) == (0, 0)
+
+
+@pytest.mark.parametrize("backend", ["cpu", "reference"])
+def test_cells_that_fail_too_often_are_marked_and_left_alone(backend: str):
+    device = ConstantStep(faults=StuckCells(anywhere=0.2))
+    made = Tile(12, 9, array=Array(device=device), stream=STREAM, backend=backend)
+    scheme, weights = WriteVerify(max_pulses=300, marked_after=2), numbers(12, 9).float()
+    sent = []
+    for turn in range(4):
+        before = made.counters[..., 0].clone()
+        made.program(Targets(weights if turn % 2 else -weights, None, False, scheme))
+        sent.append(made.counters[..., 0] - before)
+    stuck = made.parameters_[..., 2] == 0
+    failed = (sent[0] == 300) & stuck
+    assert failed.any() and (sent[1][failed] > 0).any()
+    marked = made.failures >= 2
+    assert marked.any() and not sent[3][marked].any()
+    # Healthy cells go on, and a success starts the count anew.
+    assert not made.failures[~stuck].any() and (sent[3][~stuck] > 0).any()
+    assert torch.equal(made.state_dict()["failures"], made.failures)
 
 
 class TestErrors:

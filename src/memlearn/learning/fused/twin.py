@@ -47,6 +47,7 @@ class FusedTwin(AbstractFused):
             and accumulator.feedback == 0
             and type(writer) is Program
             and type(writer.scheme) is WriteVerify
+            and not writer.scheme.patience
             and writer.parallel != "column"
         )
 

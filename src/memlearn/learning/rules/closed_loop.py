@@ -33,6 +33,9 @@ class Siamese(AbstractRule):
     )
     tolerance: float = quantity(0.3, unit="1", gt=0, le=1, doc="half-width of the verify window, in level spacings")
     max_pulses: int = quantity(500, unit="1", ge=1, doc="after which a cell is given up")
+    marked_after: int = quantity(
+        0, unit="1", ge=0, le=255, doc="failures in a row after which a cell is not programmed again; 0: never"
+    )
     parallel: Parallelism = setting("row", doc="cells written at the same time")
 
     def parts(self) -> Parts:
@@ -46,7 +49,8 @@ class Siamese(AbstractRule):
             feedback=self.feedback,
             hysteresis=self.hysteresis,
         )
-        writer = Program(scheme=WriteVerify(tolerance=window, max_pulses=self.max_pulses), parallel=self.parallel)
+        scheme = WriteVerify(tolerance=window, max_pulses=self.max_pulses, marked_after=self.marked_after)
+        writer = Program(scheme=scheme, parallel=self.parallel)
         return Parts(credit=TwinBackprop(), accumulator=twin, writer=writer, every=self.every)
 
 

@@ -59,6 +59,11 @@ class AbstractScheme(Component):
         return None
 
     @property
+    def patience(self) -> int:
+        """Failures in a row after which a cell is marked, and not programmed again; 0: it is tried every time."""
+        return 0
+
+    @property
     @abstractmethod
     def events(self) -> int:
         """Event numbers that one call takes."""

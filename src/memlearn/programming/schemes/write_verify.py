@@ -19,7 +19,8 @@ from .base import AbstractScheme, Order, Programmed
 class WriteVerify(AbstractScheme):
     """One identical pulse at a time, each judged by a read with the device's read noise.
 
-    A cell that is not within the window after `max_pulses` is given up, and reported as failed.
+    A cell that is not within the window after `max_pulses` is given up, and reported as failed. With `marked_after`, one
+    that has failed so often in a row is marked: it is left where it is from then on, which saves pulses on stuck cells.
     """
 
     kind: Literal["write_verify"] = "write_verify"
@@ -29,6 +30,15 @@ class WriteVerify(AbstractScheme):
 
     tolerance: float = quantity(0.01, unit="1", gt=0, le=1, doc="half-width of the window, relative to the range")
     max_pulses: int = quantity(500, unit="1", ge=1, le=100_000, doc="after which a cell is given up")
+
+    marked_after: int = quantity(
+        0, unit="1", ge=0, le=255, doc="failures in a row after which a cell is not programmed again; 0: never marked"
+    )
+
+    @property
+    def patience(self) -> int:
+        """As set."""
+        return self.marked_after
 
     @property
     def events(self) -> int:
