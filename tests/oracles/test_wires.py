@@ -197,6 +197,7 @@ class TestGradients:
     def test_of_conductances_and_voltages(self, read: Any, selector: AbstractSelector | None):
         settings = {"r_word_line": 400.0, "r_bit_line": 700.0, "r_source": 3e3, "r_sense": 1e3, "read": read}
         settings |= {"selector": selector, "tolerance": 1e-12}
+        torch.manual_seed(1)
         g = cells(2, 4, 3, seed=1).requires_grad_()
         v = torch.rand(2, 5, 4 if read == "forward" else 3, dtype=torch.float64).requires_grad_()
         weight = torch.rand(2, 5, 3 if read == "forward" else 4, dtype=torch.float64)
@@ -205,7 +206,8 @@ class TestGradients:
         def loss(g: Tensor, v: Tensor) -> float:
             return float((wires.solve(g, v, **settings) * weight).sum())
 
-        for tensor, step in ((g, 1e-9), (v, 1e-4)):
+        # Small against the knee of a selector, 0.02 V.
+        for tensor, step in ((g, 1e-9), (v, 1e-5)):
             assert tensor.grad is not None
             flat = tensor.detach().reshape(-1)
             for k in range(0, flat.numel(), 3):
