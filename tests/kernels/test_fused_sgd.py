@@ -16,6 +16,7 @@ from memlearn.learning import Parts, Rule, manhattan, sgd
 from memlearn.learning.accumulate import PerSample
 from memlearn.learning.credit import SignBackprop
 from memlearn.learning.fused import fuse
+from memlearn.learning.fused.counts import FusedCounts
 from memlearn.learning.fused.sgd import FusedSGD
 from memlearn.learning.loop import BatchOutcome, train_batch, train_images
 from memlearn.nn import Linear, Neuron, TernaryMarginLoss, attach_ledger
@@ -324,17 +325,17 @@ class TestRefusal:
         model = stack()
         assert refused(model, sgd(model), loss)
 
-    @pytest.mark.parametrize(
-        "parts",
-        [
-            Parts(),
-            Parts(accumulator=PerSample(), writer=DeterministicTrains()),
-        ],
-        ids=["manhattan", "deterministic"],
-    )
-    def test_other_writers_and_accumulators(self, parts):
+    @pytest.mark.parametrize("rounding", ["nearest", "stochastic"])
+    def test_another_writer(self, rounding):
         model = stack()
-        assert refused(model, Rule(model, parts)) and refused(model, manhattan(model))
+        rule = Rule(model, Parts(accumulator=PerSample(), writer=DeterministicTrains(rounding=rounding)))
+        assert not FusedSGD.fits(rule) and refused(model, rule)
+
+    def test_a_number_per_weight_is_left_to_the_kernel_that_counts(self):
+        # That it equals the stages is shown in test_fused_counts.py.
+        model = stack()
+        for rule in (Rule(model, Parts()), manhattan(model)):
+            assert not FusedSGD.fits(rule) and type(fuse(model, rule, nn.CrossEntropyLoss())) is FusedCounts
 
     def test_another_credit(self):
         ternary = Periphery(forward=CONVERTERS.forward, backward=Port(drive=DAC(), sense=TernaryComparator()))

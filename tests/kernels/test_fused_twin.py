@@ -17,10 +17,15 @@ from memlearn.learning.fused import fuse
 from memlearn.learning.fused.twin import FusedTwin
 from memlearn.learning.loop import train_batch
 from memlearn.nn import Linear, attach_ledger
-from memlearn.tile import Array, Crossbar
-from tests.learners import CONVERTERS, counts, images
+from memlearn.periphery import ADC
+from memlearn.tile import Array, Crossbar, Periphery, Port
+from tests.learners import counts, images
 
 WIDTHS = (19, 9, 5)
+# Weights start on sevenths of w_max and drives on 127ths of the full voltage: with a range of 12, sums are whole numbers
+# of 1/84 (w_max 1) or 1/56 (1.5) of an ADC level, some of them on the border of two levels, where the order of summing
+# decides. With 11.7, none on that grid is closer to a border than 1/1638 of a level.
+PERIPHERY = Periphery(forward=Port(sense=ADC(output_range=11.7)))
 IMPERFECT: dict[str, Any] = {
     "states": 60,
     "cycle_to_cycle": CycleToCycle(spread=0.3, range_spread=0.02),
@@ -39,7 +44,7 @@ def one_thread(few_threads: None) -> None:
 
 def begin(loss: nn.Module, device: AbstractDevice, mapping: Any, **options: Any) -> tuple[Any, Rule, Ledger]:
     """A network, the rule at work on it, and the ledger of both."""
-    array = Array(device=device, crossbar=Crossbar(mapping=mapping), periphery=CONVERTERS)
+    array = Array(device=device, crossbar=Crossbar(mapping=mapping), periphery=PERIPHERY)
     parts: list[nn.Module] = []
     for number in range(len(WIDTHS) - 1):
         parts += [nn.Sigmoid()] if number else []
@@ -50,12 +55,13 @@ def begin(loss: nn.Module, device: AbstractDevice, mapping: Any, **options: Any)
     return model, siamese(model, **{"learning_rate": 0.4, "levels": 8, "max_pulses": 40, **options}), ledger
 
 
-def check(device: AbstractDevice, mapping: Any, batch: int, **options: Any) -> None:
-    """Train both ways and compare everything that they leave behind."""
+def check(device: AbstractDevice, mapping: Any, batch: int, *, rate: float = 1.0, **options: Any) -> int:
+    """Train both ways, compare everything that they leave behind, and return how many cells were pulsed."""
     inputs, labels = images(33, WIDTHS[0], WIDTHS[-1])
     loss = nn.CrossEntropyLoss()
     slow, rule, counted = begin(loss, device, mapping, **options)
     fast, quick, ledger = begin(loss, device, mapping, **options)
+    rule.rate = quick.rate = rate
     trainer = fuse(fast, quick, loss)
     assert isinstance(trainer, FusedTwin)
     done = [train_batch(slow, rule, loss, x, y) for x, y in zip(inputs.split(batch), labels.split(batch), strict=True)]
@@ -70,6 +76,7 @@ def check(device: AbstractDevice, mapping: Any, batch: int, **options: Any) -> N
         twin = quick.memory[name]
         assert kept is not None and twin is not None
         assert torch.equal(kept[1:], twin[1:]) and torch.allclose(kept[0], twin[0], rtol=0, atol=1e-6)
+    return trained.cells
 
 
 @pytest.mark.parametrize("mapping", MAPPINGS, ids=lambda mapping: mapping.kind)
@@ -88,9 +95,21 @@ def test_without_residual():
     check(DEVICES[0], MAPPINGS[1], 1, residual=False, learning_rate=1.5)
 
 
+def test_hysteresis():
+    # With residual and without: what stays in the twin is measured from the level that is kept.
+    nearest = check(DEVICES[0], MAPPINGS[0], 4)
+    assert 0 < check(DEVICES[0], MAPPINGS[0], 4, hysteresis=0.3) < nearest
+    check(DEVICES[0], MAPPINGS[1], 1, hysteresis=0.1, residual=False, learning_rate=1.5)
+
+
+def test_a_schedules_rate_reaches_the_twin():
+    cells = [check(DEVICES[0], MAPPINGS[0], 4, rate=rate) for rate in (0.25, 1.5)]
+    assert cells[0] < cells[1]
+
+
 def test_what_the_kernel_does_not_do_stays_with_the_stages():
     loss = nn.CrossEntropyLoss()
-    for options in ({"feedback": 0.5}, {"every": 2}, {"parallel": "column"}):
+    for options in ({"feedback": 0.5}, {"every": 2}, {"parallel": "column"}, {"marked_after": 3}):
         assert fuse(*begin(loss, DEVICES[0], MAPPINGS[0], **options)[:2], loss) is None
     noisy = ConstantStep(read_noise=ReadNoise(relative=0.02))
     assert fuse(*begin(loss, noisy, MAPPINGS[0])[:2], loss) is None

@@ -59,6 +59,9 @@ class FusedTwin(AbstractFused):
         return fused_counts.Twin(
             rate=accumulator.learning_rate * self.rule.rates[number],
             step=float(w_max / np.float32(accumulator.levels - 1)),
+            held=(0.5 + accumulator.hysteresis) * float(w_max) / (accumulator.levels - 1)
+            if accumulator.hysteresis
+            else -1.0,
             residual=accumulator.residual,
             w_max=float(w_max),
             middle=0.5 * (device.g_min + device.g_max),

@@ -33,6 +33,8 @@ class Twin(NamedTuple):
     """Change of the twin over the gradient."""
     step: float
     """Between levels of the weights."""
+    held: float
+    """A level is kept as long as the twin is not farther from it; negative: the nearest one is taken."""
     residual: bool
     """What rounding leaves over is kept."""
     w_max: float
@@ -52,11 +54,11 @@ def _learn(twin, change, rate, w_max) -> None:  # noqa: ANN001
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def _quantise(out, twin, levels, step) -> bool:  # noqa: ANN001
+def _quantise(out, twin, levels, step, held) -> bool:  # noqa: ANN001
     """The levels of a line's twin; whether any has changed."""
     changed = np.int32(0)
     for j in range(out.shape[0]):
-        level = np.rint(twin[j] / step) * step
+        level = levels[j] if abs(twin[j] - levels[j]) <= held else np.rint(twin[j] / step) * step
         changed |= np.int32(level != levels[j])
         out[j] = level
     return changed != 0
@@ -142,7 +144,7 @@ def compile_twin(kernels: Kernels) -> Callable[..., tuple[float, int]]:
                     twin, level = twins[n][i], levels[n][i]
                     if gradient(change, registers[:samples], wanted, i, lines[0], lines[1]):
                         _learn(twin, change, f32(update.rate), f32(update.w_max))
-                        if _quantise(after, twin, level, f32(update.step)):
+                        if _quantise(after, twin, level, f32(update.step), f32(update.held)):
                             program_line(layer, own, i, level, after, key, most, turns, tally[n], longest)
                             level[:] = after
                     if not update.residual:
