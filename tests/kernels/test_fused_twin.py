@@ -22,7 +22,7 @@ from memlearn.tile import Array, Crossbar, Periphery, Port
 from tests.learners import counts, images
 
 WIDTHS = (19, 9, 5)
-# Weights start on sevenths of w_max and drives on 127ths of the full voltage: with a range of 12, sums are whole numbers
+# Weights start on sevenths of w_max and drives on 127ths of the read voltage: with a range of 12, sums are multiples
 # of 1/84 (w_max 1) or 1/56 (1.5) of an ADC level, some of them on the border of two levels, where the order of summing
 # decides. With 11.7, none on that grid is closer to a border than 1/1638 of a level.
 PERIPHERY = Periphery(forward=Port(sense=ADC(output_range=11.7)))
