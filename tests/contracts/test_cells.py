@@ -119,21 +119,30 @@ class TestWrites:
         assert torch.allclose(tile.weight() - before, torch.eye(5, 3).double() * tile.weight_step, atol=1e-12)
         assert tally.pulses > 0 and tally.cells > 0
 
-    def test_counts_and_trains_agree(self, cell):
+    @pytest.mark.parametrize("most", [1, 20])
+    def test_counts_and_trains_agree(self, cell, most):
         factors = Factors(numbers(1, 5), numbers(1, 3, seed=1))
-        moved = []
+        moved, counts = [], torch.zeros(5, 3, dtype=torch.int32)
         for dense in (False, True):
             tile = make(cell)
-            writer = DeterministicTrains(learning_rate=20 * tile.weight_step, rounding="nearest")
+            writer = DeterministicTrains(learning_rate=most * tile.weight_step, rounding="nearest")
             plan = writer.plan(factors, WriteAddress(tile.weight_step, 1.0, Stream.root(0), 0))
             if dense:
                 both = plan.rows[0, :, None] & plan.columns[0] & 0x7FFFFFFF
                 sign = 1 - 2 * ((plan.rows[0, :, None] ^ plan.columns[0]) >> 31)
-                plan = Counts((both.apply_(lambda word: word.bit_count()) * sign).int())
+                counts = (both.apply_(lambda word: word.bit_count()) * sign).int()
+                plan = Counts(counts)
             before = tile.weight()
             tile.write(plan)
             moved.append(tile.weight() - before)
-        assert torch.allclose(*moved, atol=1e-9) and moved[0].abs().max() > 0
+        trains, dense = moved
+        assert trains.abs().max() > 0
+        if isinstance(cell, MajorMinor) and cell.update == "by_threshold":
+            # A count is the number of thresholds passed, not of pulses: each above the first is a pulse of the major.
+            large, gain = counts.abs() > 1, cell.settled(DEVICE).gain
+            assert large.any() == (most > 1)
+            trains = trains.where(~large, (counts - counts.sign()) * gain * tile.weight_step)
+        assert torch.allclose(trains, dense, atol=1e-9)
 
     def test_everything_is_counted(self, cell):
         tile = make(cell)

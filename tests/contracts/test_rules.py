@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
 from memlearn.arrays.mapping import MEMBERS as MAPPINGS
-from memlearn.cells import Single
+from memlearn.cells import Carry, Single, Volatile
+from memlearn.compound import Compound, physical
 from memlearn.core.component import Component, setting
 from memlearn.core.errors import InputError
 from memlearn.core.ledger import Event, Ledger, Pass
@@ -40,9 +42,10 @@ from memlearn.learning.rules import (
     ThresholdManhattan,
     WeightedSynapse,
 )
-from memlearn.nn import array_layers, attach_ledger
+from memlearn.nn import array_layers, attach_ledger, tiles
 from memlearn.periphery import BinaryStep, Sigmoid
-from memlearn.programming import BlindPulses, DeterministicTrains, Threshold
+from memlearn.programming import BlindPulses, DeterministicTrains, Targets, Threshold
+from memlearn.programming.schemes import WriteVerify
 from memlearn.tile import Tile
 from tests.learners import CONVERTERS, SIGNS, Setup, array, images, loss_for, network, same
 
@@ -100,13 +103,35 @@ def setup(settings: AbstractRule) -> Setup:
 
 @pytest.fixture
 def blind(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """True weights cannot be looked at."""
+    """True weights cannot be looked at; what counted reads have shown of them can."""
+    look, program, shown, programming = Tile.look, Tile.program, [], []
 
     def refuse(*_: object) -> None:
         raise AssertionError("a learning rule has looked at the weights")
 
-    for owner in (Tile, *MAPPINGS.values()):
+    def read(tile: Tile, chosen: torch.Tensor) -> torch.Tensor:
+        shown.append(look(tile, chosen).clone())  # without noise it may be the conductance itself
+        return shown[-1]
+
+    def heard(tile: Tile, plan: Targets) -> object:
+        programming.append(plan.heard and not plan.scheme.unseen)
+        try:
+            return program(tile, plan)
+        finally:
+            programming.pop()
+
+    for owner in MAPPINGS.values():
+
+        def weight(mapping: Component, cells: torch.Tensor, *bounds: float, given: Any = owner.weight) -> torch.Tensor:
+            if not any(programming) and not any(cells is seen for seen in shown):
+                refuse()
+            return given(mapping, cells, *bounds)
+
+        monkeypatch.setattr(owner, "weight", weight)
+    for owner in (Tile, Compound):
         monkeypatch.setattr(owner, "weight", refuse)
+    monkeypatch.setattr(Tile, "look", read)
+    monkeypatch.setattr(Tile, "program", heard)
     yield
     monkeypatch.undo()
 
@@ -120,6 +145,13 @@ class Holder(Component):
 def pulses(setup: Setup) -> int:
     """That the cells have counted."""
     return sum(int(tile.counters[..., 0].sum()) for tile in setup.tiles)
+
+
+def by_layer(setup: Setup) -> list[dict[str, Tile]]:
+    """The physical arrays of each layer by name: one, or one for each part of a weight."""
+    found = [physical(name, layer.tile) for name, layer in array_layers(setup.model).items()]
+    assert [name for layer in found for name in layer] == list(tiles(setup.model))
+    return found
 
 
 def test_every_member_is_tested():
@@ -147,9 +179,9 @@ class TestLikeTorch:
 
     def test_a_step_without_an_error_writes_nothing(self, setup):
         setup.train(n=8)
-        before = setup.model.state_dict()["0.tile.conductance"].clone()
-        assert setup.rule.step() == (0, 0)
-        assert torch.equal(setup.model.state_dict()["0.tile.conductance"], before)
+        before = {name: tile.conductance.clone() for name, tile in tiles(setup.model).items()}
+        assert setup.rule.step() == (0, 0) and before
+        assert same({name: tile.conductance for name, tile in tiles(setup.model).items()}, before)
 
     def test_zero_grad_forgets(self, setup):
         inputs, labels = images(12)
@@ -238,30 +270,55 @@ class TestThroughTheArrays:
     """Forward, backward and update: the three passes use the same tiles, and nothing else."""
 
     def test_weights_are_never_looked_at(self, setup, blind):
-        with pytest.raises(AssertionError, match="looked at the weights"):
-            setup.tiles[0].weight()
+        for handle in (*setup.tiles, *(layer.tile for layer in array_layers(setup.model).values())):
+            with pytest.raises(AssertionError, match="looked at the weights"):
+                handle.weight()
+        for tile in setup.tiles:
+            mapping, device = tile.array.crossbar.mapping, tile.array.device
+            with pytest.raises(AssertionError, match="looked at the weights"):
+                mapping.weight(tile.conductance, device.g_min, device.g_max)
         setup.train()
         train_images(setup.model, setup.rule, setup.loss, *images(8), batch=4)
         assert pulses(setup) > 0
+
+    @pytest.mark.parametrize(
+        "settings",
+        [
+            PeriodicCarry(learning_rate=0.3, cells=Carry(carry_every=2, threshold=0.0)),
+            PeriodicCarry(learning_rate=0.3, cells=Carry(carry_every=2, threshold=0.0, verify=WriteVerify())),
+            CapacitorTransfer(learning_rate=0.3, cells=Volatile(transfer_every=2, keep_rest=True)),
+        ],
+        ids=["carry", "carry-verify", "transfer"],
+    )
+    def test_what_passes_between_parts_is_read_and_counted(self, setup, blind):
+        ledger = Ledger()
+        attach_ledger(setup.model, ledger)
+        setup.train(n=24, batch=4)
+        for layer in by_layer(setup):
+            for name, tile in layer.items():
+                assert ledger.total(Event.CELL_READ, layer=name, during=Pass.UPDATE) > 0
+                assert ledger.total(Event.PULSE, layer=name) == int(tile.counters[..., 0].sum()) > 0
 
     def test_every_pass_is_counted_at_every_layer(self, setup):
         ledger = Ledger()
         attach_ledger(setup.model, ledger)
         setup.train(n=24, batch=4)
-        first, second = array_layers(setup.model)
-        for name, tile in zip((first, second), setup.tiles, strict=True):
-            assert ledger.total(Event.CELL_READ, layer=name, during=Pass.FORWARD) == 24 * tile.cells
-            assert ledger.total(Event.PULSE, layer=name) == int(tile.counters[..., 0].sum())
         back = 0 if setup.rule.credit.through_twin else 24
-        assert ledger.total(Event.CELL_READ, layer=second, during=Pass.BACKWARD) == back * setup.tiles[1].cells
-        assert ledger.total(Event.CELL_READ, layer=first, during=Pass.BACKWARD) == 0
+        for layer, samples in zip(by_layer(setup), (0, back), strict=True):
+            for name, tile in layer.items():
+                assert ledger.total(Event.CELL_READ, layer=name, during=Pass.FORWARD) == 24 * tile.cells
+                assert ledger.total(Event.CELL_READ, layer=name, during=Pass.BACKWARD) == samples * tile.cells
+                assert ledger.total(Event.PULSE, layer=name) == int(tile.counters[..., 0].sum())
 
     def test_without_transposed_reads_hidden_layers_do_not_learn(self, setup, monkeypatch):
         if setup.rule.credit.through_twin:
             return  # the error goes back in digital
-        monkeypatch.setattr(Tile, "read_transposed", lambda tile, errors: errors.new_zeros(len(errors), tile.inputs))
+        for owner in (Tile, Compound):
+            monkeypatch.setattr(owner, "read_transposed", lambda tile, e: e.new_zeros(len(e), tile.inputs))
         setup.train()
-        assert not setup.tiles[0].counters.any() and setup.tiles[1].counters.any()
+        first, second = by_layer(setup)
+        assert not any(tile.counters.any() for tile in first.values())
+        assert any(tile.counters.any() for tile in second.values())
 
     def test_both_backends_agree_to_the_bit(self, settings):
         for device in (NOISY, SoftBounds(states=100)):
