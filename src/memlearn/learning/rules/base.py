@@ -52,10 +52,12 @@ class AbstractRule(Component):
             batch: samples between two writes, for settings that are left open.
             slowest: the lowest rate that a schedule will set, for the same.
         """
-        for name, layer in array_layers(model).items():
-            if self.cell is not None and layer.tile.array.cell.kind != self.cell.kind:
-                allowed = f"must be {self.cell.kind} for {kind_of(type(self))}"
-                raise InputError(f"{name}.array.cell", layer.tile.array.cell.kind, allowed, "Give the Array such cells")
+        if self.cell is not None:
+            for name, layer in array_layers(model).items():
+                if layer.tile.array.cell.kind != self.cell.kind:
+                    allowed = f"must be {self.cell.kind} for {kind_of(type(self))}"
+                    kind = layer.tile.array.cell.kind
+                    raise InputError(f"{name}.array.cell", kind, allowed, "Give the Array such cells")
         chosen = self.choices(Facts.of_model(model, batch=batch, slowest=slowest)) if self.is_open else {}
         rule = Rule(model, self.replace(**chosen).parts())
         rule.choices = chosen

@@ -19,8 +19,9 @@ from .base import AbstractScheme, Order, Programmed
 class WriteVerify(AbstractScheme):
     """One identical pulse at a time, each judged by a read with the device's read noise.
 
-    A cell that is not within the window after `max_pulses` is given up, and reported as failed. With `marked_after`, one
-    that has failed so often in a row is marked: it is left where it is from then on, which saves pulses on stuck cells.
+    A cell that is not within the window after `max_pulses` is given up, and reported as failed. With `marked_after`,
+    one that has failed so often in a row is marked: it is left where it is from then on, which saves pulses on stuck
+    cells.
     """
 
     kind: Literal["write_verify"] = "write_verify"
