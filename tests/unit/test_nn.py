@@ -227,7 +227,7 @@ class TestState:
         model = network()
         assert list(model.parameters()) == []
         names = {name.split(".")[-1] for name in model.state_dict()}
-        assert names == {"conductance", "parameters_", "counters", "memory", "events"}
+        assert names == {"conductance", "parameters_", "counters", "memory", "events", "failures"}
 
     def test_a_deep_copy_goes_its_own_way(self):
         model = network()

@@ -376,7 +376,7 @@ class TestState:
         made, fresh = (tile((10, 6), (5, 5), mapping, **options) for _ in range(2))
         self.used_up(made)
         saved = {name: value.clone() for name, value in made.state_dict().items()}
-        assert set(saved) == {"conductance", "parameters_", "counters", "memory", "events"}
+        assert set(saved) == {"conductance", "parameters_", "counters", "memory", "events", "failures"}
         fresh.load_state_dict(saved)
         for a, b in zip(self.used_up(made), self.used_up(fresh), strict=True):
             assert torch.equal(a, b) and a.dtype == b.dtype
