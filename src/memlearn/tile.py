@@ -8,6 +8,7 @@ from typing import get_args
 import torch
 from torch import Tensor, nn
 
+from .arrays.gains import LineGains
 from .arrays.mapping import Access, AnyMapping, DifferentialPair
 from .arrays.wires import AnyWires, IdealWires, Matrices
 from .cells import AnyCell, Single
@@ -139,6 +140,7 @@ class Tile(nn.Module):
         self.register_buffer("mask", used.bool(), persistent=False)
         self.ledger: Ledger | None
         self.matrices = Matrices(crossbar.wires)
+        self.gains: LineGains | None = None  # correction circuits on the lines of a forward read
 
     @property
     def state(self) -> DeviceState:
@@ -198,7 +200,10 @@ class Tile(nn.Module):
         """What is sensed of voltages (samples, tiles, lines): (tiles along a sum, tiles across, samples, lines), A."""
         mapping = self.array.crossbar.mapping
         if way is Pass.FORWARD:
-            return mapping.column_signal(self._currents(mapping.row_lines(voltage).transpose(0, 1)[:, None], False, at))
+            lines = mapping.row_lines(voltage).transpose(0, 1)[:, None]
+            if self.gains is None:
+                return mapping.column_signal(self._currents(lines, False, at))
+            return mapping.column_signal(self.gains.restore(self._currents(self.gains.drive(lines), False, at)))
         current = self._currents(mapping.column_lines(voltage).transpose(0, 1)[None], True, at)
         return mapping.row_signal(current).transpose(0, 1)
 
@@ -393,6 +398,8 @@ class Tile(nn.Module):
             port, lines, tiles = self.array.periphery.backward, lines[::-1], tiles[::-1]
         else:
             during = self.serves
+            if self.gains is not None:
+                self.ledger.count(self.name, during, Event.LINE_GAIN, samples * sum(self.gains.multipliers))
         if port.drive.event is not None:
             self.ledger.count(self.name, during, port.drive.event, samples * lines[0] * tiles[1])
         along = 1 if port.sense.joins_tiles else tiles[0]
@@ -411,7 +418,11 @@ class Tile(nn.Module):
 
     def initialise(self, weight: Tensor) -> None:
         """Set the cells as near to the weights (inputs, outputs) as their bounds let them; costs and counts nothing."""
-        bounded = self._targets(weight.detach()).clamp(self.parameters_[..., 0], self.parameters_[..., 1])
+        self.place(self._targets(weight.detach()))
+
+    def place(self, conductance: Tensor) -> None:
+        """Set the cells (tile rows, tile columns, rows, columns), S, as near as their bounds let them; counts nothing."""
+        bounded = conductance.to(self.conductance).clamp(self.parameters_[..., 0], self.parameters_[..., 1])
         self.conductance.copy_(bounded * self.used())
 
     def weight(self) -> Tensor:

@@ -31,6 +31,7 @@ class Event(StrEnum):
     SINGLE_READ = "cell.single_read"
     READ_SLOT = "line.read_slot"
     GIVEN_UP = "cell.given_up"
+    LINE_GAIN = "line.gain"
     DIGITAL_ADD = "digital.add"
     STORED_BIT = "neuron.stored_bit"
 

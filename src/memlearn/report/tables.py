@@ -89,6 +89,7 @@ _EVENTS = {
     "cell.single_read": "Single-cell reads",
     "line.read_slot": "Read slots",
     "cell.given_up": "Cells given up",
+    "line.gain": "Gains of correction circuits",
     "digital.add": "Digital additions",
     "neuron.stored_bit": "Bits stored at neurons",
 }

@@ -168,6 +168,7 @@ def plain_tile(tile: AnyTile) -> TypeGuard[Tile]:
         and tile.conductance.dtype == torch.float32
         and tile.conductance.device.type == "cpu"
         and type(array.crossbar.wires) is IdealWires
+        and tile.gains is None
         and type(array.crossbar.mapping) in MAPPINGS
         and array.device.read_noise.silent
         and array.device.plain

@@ -1,0 +1,34 @@
+"""Least-squares gains: what every fitted gain shares."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+
+def fitted(read: Tensor, ideal: Tensor, over: tuple[int, ...]) -> Tensor:
+    """The gains c for which c x read is nearest to ideal; 1 where nothing was read.
+
+    Arguments:
+        read, ideal: A, equal shapes.
+        over: the axes that share a gain; they stay, of size 1.
+    """
+    power = read.square().sum(over, keepdim=True)
+    return ((read * ideal).sum(over, keepdim=True) / power.where(power > 0, 1)).where(power > 0, 1)
+
+
+def stored(gain: Tensor, bits: int | None, largest: float) -> Tensor:
+    """A gain as a circuit holds it: steps of equal size from 0 to `largest` x 2^bits / (2^bits - 1), 1 among them.
+
+    Arguments:
+        gain: >= 0.
+        bits: of the register; None is exact.
+        largest: that can be set; larger ones are cut.
+    """
+    cut = gain.clamp(0, largest)
+    if bits is None:
+        return cut
+    step = 1 / max(math.floor((2**bits - 1) / largest), 1)
+    return (torch.round(cut / step) * step).where(gain != 1, 1)
