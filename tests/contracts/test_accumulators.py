@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import pytest
 import torch
@@ -233,6 +235,31 @@ class TestFloatTwin:
         assert memory is not None and (memory[:2] == 0.5).all()
         FloatTwin(learning_rate=10.0).add(memory, signs(5))
         assert memory[:2].abs().max() == 0.5
+
+    @pytest.mark.parametrize("grid", ["binary", "ternary"])
+    def test_two_or_three_weights_follow_the_sign(self, grid: Literal["binary", "ternary"]):
+        start = torch.tensor([[0.4, -0.02, 0.05, -0.5]])  # mean size 0.2425, of which 0.7 are 0.17
+        twin = FloatTwin(grid=grid, learning_rate=1.0)
+        memory = twin.init(start, 0.5)
+        assert memory is not None
+        middle = [-0.5, 0.5] if grid == "binary" else [0.0, 0.0]
+        assert memory[1].tolist() == [[0.5, *middle, -0.5]]
+        given = twin.add(memory, Factors(torch.ones(1, 1), torch.tensor([[-0.1, 0.4, 0.0, 0.0]])))
+        assert isinstance(given, Levels) and given.after.tolist() == [[0.5, 0.5, middle[1], -0.5]]
+        with pytest.raises(InputError, match="hysteresis"):
+            FloatTwin(grid=grid, hysteresis=0.1)
+
+    def test_a_counter_keeps_the_mean_of_changes_smaller_than_one_count(self):
+        twin, one = FloatTwin(bits=6, grid="binary", learning_rate=1.0), torch.ones(1, 1)
+        memory, count = twin.init(torch.zeros(1, 4000), 1.0), 1 / 31
+        assert memory is not None
+        for event in range(20):
+            at = WriteAddress(1.0, 1.0, Stream.root(3), event)
+            twin.add(memory, Factors(one, torch.full((1, 4000), 0.1 * count)), at)
+        counts = memory[0] / count
+        assert torch.allclose(counts, counts.round(), atol=1e-4) and len(counts.round().unique()) > 3
+        assert counts.mean().item() == pytest.approx(2.0, abs=5 * (20 * 0.09 / 4000) ** 0.5)
+        assert twin.bits_per_weight(1, False) == 6
 
     def test_programming_errors_are_fed_back(self):
         twin = FloatTwin(feedback=0.5)

@@ -12,10 +12,13 @@ from torch import Tensor
 from memlearn.arrays.mapping import (
     MEMBERS,
     AbstractMapping,
+    ComplementaryCrossbar,
     DifferentialPair,
     FrozenPair,
     OneSidedPair,
     ReferenceColumn,
+    TernaryPair,
+    TwinCrossbar,
 )
 from memlearn.core.random import Stream
 from memlearn.core.types import Counts, Trains
@@ -33,6 +36,9 @@ CASES = [
     DifferentialPair(devices=3),
     OneSidedPair(devices=7),
     FrozenPair(devices=2),
+    TernaryPair(w_max=0.3),
+    TwinCrossbar(w_max=0.3),
+    ComplementaryCrossbar(),
 ]
 
 SIZES = [(1, 1), (1, 5), (5, 1), (4, 3), (7, 8)]
@@ -209,6 +215,29 @@ def test_the_cells_of_chosen_weights_are_those_that_decide_them(mapping, size):
         without = g.clone()
         without[tuple(cell)] = torch.nan
         assert mapping.weight(without, G_MIN, G_MAX)[lost].isnan().any()
+
+
+def test_a_ternary_pair_keeps_zeros_low():
+    g = TernaryPair().conductances(torch.tensor([[1.0, 0.0, -1.0]]), 0.25, 1.0)
+    assert g.tolist() == [[1, 0.25, 0.25, 0.25, 0.25, 1]]
+
+
+def test_each_sign_of_an_input_meets_a_cell_of_its_own():
+    weight, x = torch.tensor([[1.0], [-1.0]]), torch.tensor([0.5, -0.25])
+    twin, complementary = TwinCrossbar(), ComplementaryCrossbar()
+    assert twin.conductances(weight, 0.0, 1.0).tolist() == [[1, 0.5], [1, 0.5], [0, 0.5], [0, 0.5]]
+    assert complementary.conductances(weight, 0.0, 1.0).tolist() == [[1, 0.5], [0, 0.5], [0, 0.5], [1, 0.5]]
+    assert twin.row_lines(x).tolist() == [0.5, 0, 0, -0.25]
+    assert complementary.row_lines(x).tolist() == [0.5, 0, 0, 0.25]
+
+
+def test_a_common_shift_of_a_twin_crossbar_cancels_where_inputs_balance():
+    weight, x = numbers(6, 3).sign(), torch.tensor([1.0, -1, 1, -1, 1, -1], dtype=torch.float64)
+    for mapping, moves in ((TwinCrossbar(), False), (ComplementaryCrossbar(), True)):
+        g = mapping.conductances(weight, G_MIN, G_MAX)
+        g[:, :-1] += 0.1 * RANGE  # all but the references
+        y = mapping.column_signal(mapping.row_lines(x) @ g) / mapping.unit_current(1.0, RANGE)
+        assert bool(((y - x @ weight).abs() > 0.1).all()) == moves
 
 
 def test_references_lie_at_mid_range_and_are_never_pulsed():

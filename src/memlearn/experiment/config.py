@@ -15,9 +15,11 @@ from ..datasets import AnyDataset, Digits
 from ..devices import AnyDevice, ConstantStep, presets
 from ..devices.presets import resolved
 from ..learning import AnyRule, Facts, FloatReference
+from ..learning.gates import AnyGate, Everything
 from ..learning.rules import SGD
 from ..tile import Array, Crossbar, Periphery
 from .networks import MLP, AnyNetwork
+from .start import Start
 from .tables import with_nones
 
 
@@ -60,6 +62,7 @@ class Training(Component):
     float_reference: FloatReference | None = setting(
         None, doc="train the same network in plain floating point too, on the same images in the same order"
     )
+    gate: AnyGate = setting(Everything(), doc="which neurons learn")
     wear: Wear = setting(Wear(), doc="counts of writes and wear")
     checkpoint_every: int = quantity(10_000, unit="1", ge=1, doc="images between checkpoints, within an epoch")
     evaluate_batch: int = quantity(
@@ -87,6 +90,9 @@ class Experiment(Component):
         None, doc="parts of a weight, each with cells of its own; none: as the rule wants them, else a single one"
     )
     rule: AnyRule = setting(SGD(), doc="what learns")
+    start: Start | None = setting(
+        None, doc="train outside, and programme the arrays, before the rule learns; none: random weights"
+    )
     training: Training = setting(Training(), doc="epochs, batches, checkpoints")
     seed: int = quantity(0, unit="1", doc="of all that is random: devices, noise, initial weights, order of images")
 

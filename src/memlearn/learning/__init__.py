@@ -14,6 +14,7 @@ from .rules import mixed_precision as mixed_precision
 from .rules import multi_threshold as multi_threshold
 from .rules import outer_product_sgd as outer_product_sgd
 from .rules import periodic_carry as periodic_carry
+from .rules import quantised as quantised
 from .rules import read_write as read_write
 from .rules import read_write_verify as read_write_verify
 from .rules import rounded_sgd as rounded_sgd

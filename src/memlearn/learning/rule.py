@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, NamedTuple
 
 import torch
@@ -19,6 +20,7 @@ from ..programming import AbstractWriter, AnyWriter, Levels, Plan, Sign, Targets
 from .accumulate import AbstractAccumulator, AnyAccumulator, BatchCounter
 from .census import Census, Summed
 from .credit import AbstractCredit, AnyCredit, Backprop
+from .gates import AbstractGate, Everything
 
 Rate = Annotated[float, Field(gt=0)]
 
@@ -67,10 +69,20 @@ class Rule:
     Arguments:
         model: a module with in-memory layers; `loss.backward()` leaves their factors, `step()` writes them.
         parts: credit, accumulator and writer.
+        gate: which neurons learn; all, if it is left out.
+        start: weights (inputs, outputs) by layer that a digital memory starts from, where they are known and the cells
+            have been programmed to them; left out, it starts from the cells, which are set to its quantised weights.
     """
 
-    def __init__(self, model: nn.Module, parts: Parts) -> None:
-        self.model, self.parts = model, parts
+    def __init__(
+        self,
+        model: nn.Module,
+        parts: Parts,
+        *,
+        gate: AbstractGate | None = None,
+        start: Mapping[str, Tensor] | None = None,
+    ) -> None:
+        self.model, self.parts, self.gate = model, parts, gate or Everything()
         self.layers: dict[str, ArrayLayer] = array_layers(model)
         self.credit: AbstractCredit = parts.credit
         self.accumulator: AbstractAccumulator = parts.accumulator
@@ -92,13 +104,20 @@ class Rule:
                 allowed = f"must be 1: {name} has further arrays, which do not keep the factors of several batches"
                 raise InputError("every", parts.every, allowed, "Take an accumulator that sums them.")
             w_max = layer.tile.array.crossbar.mapping.w_max
-            self.memory[name] = self.accumulator.init(layer.tile.weight(), w_max)
-            start = self.accumulator.programmed(self.memory[name])
-            if start is not None:
-                layer.initialise(start.to(layer.tile.conductance))
+            known = None if start is None else start[name].to(layer.tile.conductance)
+            self.memory[name] = self.accumulator.init(layer.tile.weight() if known is None else known, w_max)
+            wanted = self.accumulator.programmed(self.memory[name])
+            if wanted is not None and known is None:
+                layer.initialise(wanted.to(layer.tile.conductance))
         self.census: Census | None = None
         """Counts writes beside those of simpler rules; set it to have them counted."""
         self.waiting: dict[str, list[Factors]] = {name: [] for name in self.layers}
+        learning = set(self.gate.layers(list(self.layers)))
+        for name, layer in self.layers.items():
+            layer.learns = name in learning
+        self.looked = 0
+        """Samples whose errors the gate has seen."""
+        self.scores = {name: torch.zeros(layer.tile.outputs) for name, layer in self.layers.items() if self.gate.looks}
         self._connect()
 
     @property
@@ -128,6 +147,8 @@ class Rule:
         pulses = cells = 0
         for (name, layer), rate in zip(self.layers.items(), self.rates, strict=True):
             factors = layer.take_factors()
+            if factors is not None and self.gate.looks:
+                factors = self._gated(name, factors)
             if factors is not None:
                 self.waiting[name].append(self._counted(name, layer, factors, rate))
             if (self.steps + 1) % self.parts.every or not self.waiting[name]:
@@ -136,6 +157,17 @@ class Rule:
             pulses, cells = pulses + done.pulses, cells + done.cells
         self.steps += 1
         return Tally(pulses, cells)
+
+    def _gated(self, name: str, factors: Factors) -> Factors | None:
+        """The factors with no error but those of the neurons that learn; None while the gate looks."""
+        if self.looked < self.gate.looks:
+            self.scores[name] += factors.columns.abs().sum(0).to(self.scores[name])
+        looking = self.looked < self.gate.looks
+        if name == next(reversed(self.layers)):
+            self.looked += len(factors.columns) // self.layers[name].reads_per_sample
+        if looking:
+            return None
+        return factors._replace(columns=factors.columns * self.gate.chosen(self.scores[name]).to(factors.columns))
 
     def _counted(self, name: str, layer: ArrayLayer, factors: Factors, rate: float) -> Factors:
         """The factors as the accumulator takes them; a census, where there is one, has seen their sum."""
@@ -150,8 +182,9 @@ class Rule:
     def _write(self, name: str, layer: ArrayLayer, factors: Factors, rate: float) -> Tally:
         """What a layer's factors ask for, in its array and in those that are kept in step with it."""
         memory = self.memory[name]
-        wanted = self.accumulator.add(memory, factors)
-        plan = self.writer.plan(wanted, self._address(layer.tile, rate))
+        at = self._address(layer.tile, rate)
+        wanted = self.accumulator.add(memory, factors, at)
+        plan = self.writer.plan(wanted, at)
         if self.census is not None:
             self.census.plan(name, layer.tile, plan)
         tallies = [self._send(name, layer.tile, plan)]
@@ -197,11 +230,13 @@ class Rule:
         for name, gathered in self.waiting.items():
             if gathered:
                 kept |= {f"waiting/{name}/{side}": part for side, part in Factors.joined(gathered)._asdict().items()}
-        return {**kept, "steps": torch.tensor(self.steps)}
+        kept |= {f"score/{name}": score for name, score in self.scores.items()}
+        return {**kept, "steps": torch.tensor(self.steps), "looked": torch.tensor(self.looked)}
 
     def load(self, state: dict[str, Tensor]) -> None:
         """Go on from `state()`."""
-        self.steps = int(state["steps"])
+        self.steps, self.looked = int(state["steps"]), int(state["looked"])
+        self.scores = {name: state[f"score/{name}"].clone() for name in self.scores}
         for name in self.memory:
             if self.memory[name] is not None:
                 self.memory[name] = state[f"memory/{name}"].clone()

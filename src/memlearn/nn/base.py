@@ -13,6 +13,8 @@ from ..core.ledger import Ledger
 from ..core.random import Stream
 from ..core.types import Factors
 from ..programming import Plan, Targets
+from ..programming.base import Parallelism
+from ..programming.schemes import AnyScheme
 from ..tile import Tile
 
 
@@ -71,6 +73,15 @@ class ArrayLayer(nn.Module):
         self._anchor = torch.zeros((), requires_grad=True)
 
     @property
+    def learns(self) -> bool:
+        """Whether backward passes leave factors here; without, no error is sent back to layers that only it follows."""
+        return self._anchor.requires_grad
+
+    @learns.setter
+    def learns(self, learns: bool) -> None:
+        self._anchor.requires_grad_(learns)
+
+    @property
     def replicas(self) -> dict[str, Replica]:
         """Further arrays of the same weights by name; a rule writes them in step with `tile`. Most layers have none."""
         return {}
@@ -80,6 +91,11 @@ class ArrayLayer(nn.Module):
         self.tile.initialise(weight)
         for replica in self.replicas.values():
             replica.tile.initialise(replica.arrange(weight))
+
+    def program(self, weight: Tensor, scheme: AnyScheme, parallel: Parallelism = "row") -> None:
+        """Bring every array to the weights (inputs, outputs) by a scheme's reads and pulses."""
+        for tile, wanted in ((self.tile, weight), *((r.tile, r.arrange(weight)) for r in self.replicas.values())):
+            tile.program(Targets(wanted.to(self.tile.conductance), None, False, scheme, parallel))
 
     def read(self, rows: Tensor) -> Tensor:
         """Forward read of (samples, word lines), recorded for the backward pass."""
@@ -118,7 +134,7 @@ class ArrayLayer(nn.Module):
         wanted = -gradient
         if self.credit is not None:
             wanted = self.credit.signal(wanted)
-        if self.training:
+        if self.training and self.learns:
             self.factors.append(Factors(rows, wanted))
         return wanted
 

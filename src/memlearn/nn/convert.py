@@ -84,7 +84,7 @@ def _convert(module: nn.Module, chosen: _Chosen) -> nn.Module:
 def _linear(module: nn.Linear, chosen: _Chosen) -> nn.Module:
     biased = module.bias is not None
     layer = Linear(module.in_features, module.out_features, biased, **chosen.options(module.weight))
-    layer.initialise(_lines(layer.tile.conductance.dtype, module.weight.T, module.bias))
+    layer.initialise(lines_of(module).to(layer.tile.conductance))
     return layer
 
 
@@ -103,8 +103,7 @@ def _conv2d(module: nn.Conv2d, chosen: _Chosen) -> nn.Module:
         copies=chosen.copies,
         **chosen.options(module.weight),
     )
-    kernels = module.weight.permute(2, 3, 1, 0).flatten(0, 2)
-    layer.initialise(_lines(layer.tile.conductance.dtype, kernels, module.bias))
+    layer.initialise(lines_of(module).to(layer.tile.conductance))
     return layer
 
 
@@ -150,9 +149,10 @@ def _fill(cell: ArrayCell, module: nn.Module, suffix: str) -> None:
     cell.initialise(inputs, hidden, None if bias is None else bias.to(cell.tile_dtype))
 
 
-def _lines(dtype: torch.dtype, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """(inputs and bias, outputs)."""
-    return (weight if bias is None else torch.cat([weight, bias[None]])).to(dtype)
+def lines_of(module: nn.Linear | nn.Conv2d) -> Tensor:
+    """The weights of a torch layer as an array holds them, (inputs and bias, outputs), without its graph."""
+    kernels = module.weight.permute(2, 3, 1, 0).flatten(0, 2) if isinstance(module, nn.Conv2d) else module.weight.T
+    return (kernels if module.bias is None else torch.cat([kernels, module.bias[None]])).detach()
 
 
 def _converter(module: nn.Module) -> Callable[[Any, _Chosen], nn.Module] | None:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ...core.component import Component
 from ...core.types import Counts, Factors
-from ...programming import Wanted
+from ...programming import Wanted, WriteAddress
 
 
 class AbstractAccumulator(Component):
@@ -36,7 +36,7 @@ class AbstractAccumulator(Component):
         return None
 
     @abstractmethod
-    def add(self, memory: Tensor | None, factors: Factors) -> Wanted:
+    def add(self, memory: Tensor | None, factors: Factors, at: WriteAddress | None = None) -> Wanted:
         """What to write after these factors; `memory` is changed in place."""
 
     def reached(self, memory: Tensor | None, weight: Tensor) -> None:

@@ -8,6 +8,7 @@ from typing import Literal
 from torch import Tensor
 
 from ...core.types import Factors
+from ...programming import WriteAddress
 from .base import AbstractAccumulator
 
 
@@ -16,7 +17,7 @@ class BatchCounter(AbstractAccumulator):
 
     kind: Literal["batch_counter"] = "batch_counter"
 
-    def add(self, memory: Tensor | None, factors: Factors) -> Factors | Tensor:
+    def add(self, memory: Tensor | None, factors: Factors, at: WriteAddress | None = None) -> Factors | Tensor:
         """rows^T columns, (inputs, outputs)."""
         return factors.sum()
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ...core.component import quantity
 from ...core.types import Factors
+from ...programming import WriteAddress
 from .base import AbstractAccumulator
 
 
@@ -30,7 +31,7 @@ class DigitalValue(AbstractAccumulator):
         """All zero."""
         return torch.zeros(weight.shape)
 
-    def add(self, memory: Tensor | None, factors: Factors) -> Tensor:
+    def add(self, memory: Tensor | None, factors: Factors, at: WriteAddress | None = None) -> Tensor:
         """chi after this batch."""
         assert memory is not None
         return memory.add_(factors.sum().to(memory), alpha=self.learning_rate)

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from torch import Tensor
 
 from ...core.types import Factors
+from ...programming import WriteAddress
 from .base import AbstractAccumulator
 
 
@@ -16,7 +17,7 @@ class PerSample(AbstractAccumulator):
     kind: Literal["per_sample"] = "per_sample"
     gives: ClassVar[Literal["factors", "dense"]] = "factors"
 
-    def add(self, memory: Tensor | None, factors: Factors) -> Factors | Tensor:
+    def add(self, memory: Tensor | None, factors: Factors, at: WriteAddress | None = None) -> Factors | Tensor:
         """The factors themselves."""
         return factors
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from ...core.component import quantity
 from ...core.errors import InputError
 from ...core.types import Factors
+from ...programming import WriteAddress
 from .base import AbstractAccumulator
 
 
@@ -35,7 +36,7 @@ class PersistentCounter(AbstractAccumulator):
         """All zero."""
         return torch.zeros(weight.shape)
 
-    def add(self, memory: Tensor | None, factors: Factors) -> Factors | Tensor:
+    def add(self, memory: Tensor | None, factors: Factors, at: WriteAddress | None = None) -> Factors | Tensor:
         """The counters after this batch."""
         assert memory is not None
         return memory.add_(factors.sum()).clamp_(-self.end, self.end)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from torch import nn
 
 from ...nn import Linear
+from ..gates import Everything
 from ..rule import Rule
 from .base import AbstractFused, Trained, plain_tile
 from .counts import FusedCounts
@@ -28,6 +29,8 @@ def fuse(model: nn.Module, rule: Rule, loss: object) -> AbstractFused | None:
         loss: cross-entropy or ternary margin, with their mean over samples.
     """
     if type(model) is not nn.Sequential or rule.parts.every > 1 or rule.census is not None:
+        return None
+    if not isinstance(rule.gate, Everything):
         return None
     layers, neurons = [m for m in list(model)[0::2] if type(m) is Linear], list(model)[1::2]
     # A layer that stands in the model twice, or that the rule does not train, needs the stages.

@@ -45,6 +45,8 @@ class FusedTwin(AbstractFused):
             type(rule.credit) is TwinBackprop
             and type(accumulator) is FloatTwin
             and accumulator.feedback == 0
+            and accumulator.grid == "uniform"
+            and accumulator.bits is None
             and type(writer) is Program
             and type(writer.scheme) is WriteVerify
             and not writer.scheme.patience

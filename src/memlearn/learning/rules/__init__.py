@@ -10,6 +10,7 @@ class in a file here, one export line below (and its function in functions.py), 
 
 from ...core.component import choice, members
 from .base import AbstractRule as AbstractRule
+from .closed_loop import QuantisedSynapses as QuantisedSynapses
 from .closed_loop import ReadWrite as ReadWrite
 from .closed_loop import ReadWriteVerify as ReadWriteVerify
 from .closed_loop import Siamese as Siamese
@@ -21,6 +22,7 @@ from .functions import mixed_precision as mixed_precision
 from .functions import multi_threshold as multi_threshold
 from .functions import outer_product_sgd as outer_product_sgd
 from .functions import periodic_carry as periodic_carry
+from .functions import quantised as quantised
 from .functions import read_write as read_write
 from .functions import read_write_verify as read_write_verify
 from .functions import rounded_sgd as rounded_sgd

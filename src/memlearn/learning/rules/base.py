@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Any, Self
 
-from torch import nn
+from torch import Tensor, nn
 
 from ...cells import AnyCell
 from ...core.component import Component, kind_of
 from ...core.errors import InputError
 from ...nn import array_layers
 from ..automatic import Facts
+from ..gates import AbstractGate
 from ..rule import Parts, Rule
 
 
@@ -44,13 +46,22 @@ class AbstractRule(Component):
         """A copy with nothing left open; without facts, for a plain device of 64 states."""
         return self.replace(**self.choices(facts or Facts()))
 
-    def attach(self, model: nn.Module, *, batch: int = 32, slowest: float = 1.0) -> Rule:
+    def attach(
+        self,
+        model: nn.Module,
+        *,
+        batch: int = 32,
+        slowest: float = 1.0,
+        gate: AbstractGate | None = None,
+        start: Mapping[str, Tensor] | None = None,
+    ) -> Rule:
         """The rule at work on a model.
 
         Arguments:
             model: with in-memory layers.
             batch: samples between two writes, for settings that are left open.
             slowest: the lowest rate that a schedule will set, for the same.
+            gate, start: as of `Rule`.
         """
         if self.cell is not None:
             for name, layer in array_layers(model).items():
@@ -59,6 +70,6 @@ class AbstractRule(Component):
                     kind = layer.tile.array.cell.kind
                     raise InputError(f"{name}.array.cell", kind, allowed, "Give the Array such cells")
         chosen = self.choices(Facts.of_model(model, batch=batch, slowest=slowest)) if self.is_open else {}
-        rule = Rule(model, self.replace(**chosen).parts())
+        rule = Rule(model, self.replace(**chosen).parts(), gate=gate, start=start)
         rule.choices = chosen
         return rule

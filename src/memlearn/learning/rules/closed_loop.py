@@ -54,6 +54,46 @@ class Siamese(AbstractRule):
         return Parts(credit=TwinBackprop(), accumulator=twin, writer=writer, every=self.every)
 
 
+class QuantisedSynapses(AbstractRule):
+    """Binary or ternary weights: a hidden weight learns by the straight-through estimator, the cells hold its sign.
+
+    Forward through the cells, back in digital through the weights that they should hold; only weights that change
+    are programmed. The mapping's `w_max` is the size of the weights: about 2 sqrt(2 / inputs) suits a layer that is not
+    normalised.
+    """
+
+    kind: Literal["quantised"] = "quantised"
+    sources: ClassVar[tuple[str, ...]] = (
+        "Nguyen et al., Neuromorph. Comput. Eng. 2:032001 (2022): binary and ternary synapses",
+        *FloatTwin.sources[1:],
+    )
+
+    weights: Literal["binary", "ternary"] = setting("ternary", doc="-1 and 1, or 0 too, times w_max")
+    learning_rate: float = quantity(
+        0.1, unit="1", gt=0, doc="change of the hidden weight / gradient of the batch's mean loss"
+    )
+    zero_below: float = quantity(0.7, unit="1", ge=0, doc="ternary: weights below this x the layer's mean size are 0")
+    bits: int | None = quantity(
+        None, unit="bit", ge=2, le=24, doc="of a hidden weight as a digital counter; none: floating point"
+    )
+    every: int = quantity(1, unit="1", ge=1, doc="batches whose gradients gather before the hidden weights learn")
+    tolerance: float = quantity(0.1, unit="1", gt=0, le=1, doc="half-width of the verify window, relative to the range")
+    max_pulses: int = quantity(500, unit="1", ge=1, doc="after which a cell is given up")
+    marked_after: int = quantity(
+        0, unit="1", ge=0, le=255, doc="failures in a row after which a cell is not programmed again; 0: never"
+    )
+    parallel: Parallelism = setting("row", doc="cells written at the same time")
+
+    def parts(self) -> Parts:
+        """Backward in digital through the quantised weights, write-verify of what changes."""
+        twin = FloatTwin(
+            grid=self.weights, zero_below=self.zero_below, learning_rate=self.learning_rate, bits=self.bits
+        )
+        scheme = WriteVerify(tolerance=self.tolerance, max_pulses=self.max_pulses, marked_after=self.marked_after)
+        writer = Program(scheme=scheme, parallel=self.parallel)
+        return Parts(credit=TwinBackprop(), accumulator=twin, writer=writer, every=self.every)
+
+
 class ReadWrite(AbstractRule):
     """One read, the inverse of the nominal curve, one burst, for every weight that a batch wants to change."""
 

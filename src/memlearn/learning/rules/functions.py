@@ -7,7 +7,7 @@ from typing import Any
 from torch import nn
 
 from ..rule import Rule
-from .closed_loop import ReadWrite, ReadWriteVerify, Siamese
+from .closed_loop import QuantisedSynapses, ReadWrite, ReadWriteVerify, Siamese
 from .gradient import SGD, IdealSGD, MixedPrecision, RoundedSGD
 from .signs import Manhattan, MultiThresholdRule, SignBackpropagation, SignBackpropagationCounter, ThresholdManhattan
 from .weight_cells import CapacitorTransfer, PeriodicCarry, WeightedSynapse
@@ -51,6 +51,11 @@ def sign_backprop(model: nn.Module, **settings: Any) -> Rule:
 def siamese(model: nn.Module, **settings: Any) -> Rule:
     """`Siamese` at work on a model; settings as its fields."""
     return Siamese(**settings).attach(model)
+
+
+def quantised(model: nn.Module, **settings: Any) -> Rule:
+    """`QuantisedSynapses` at work on a model; settings as its fields."""
+    return QuantisedSynapses(**settings).attach(model)
 
 
 def mixed_precision(model: nn.Module, **settings: Any) -> Rule:
