@@ -7,7 +7,7 @@ Forward read, error back-propagation and weight update all pass through the same
 counted.
 """
 
-from . import devices, learning, nn, periphery, programming
+from . import chip, devices, learning, nn, periphery, programming
 from .arrays import wires
 from .core.errors import DataError, InputError, MemlearnError
 from .core.ledger import Ledger
@@ -26,6 +26,7 @@ __all__ = [
     "Periphery",
     "Port",
     "__version__",
+    "chip",
     "devices",
     "learning",
     "nn",

@@ -1,4 +1,4 @@
-"""The command line: `memlearn run`, `resume`, `report`, `sweep`, `list`, `show`, `schema`, `bench`, `device`."""
+"""The command line: `memlearn run`, `resume`, `report`, `sweep`, `list`, `show`, `schema`, `bench`, `chip`, ...."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from typer.core import TyperGroup
 
 from . import cells, datasets, devices, learning, periphery, programming
 from .arrays import mapping, wires
+from .cli_chip import app as chip_app
+from .cli_chip import opened
 from .cli_device import app as device_app
 from .core.component import Component, describe, kind_of
 from .core.errors import InputError, MemlearnError, nearest
@@ -79,6 +81,10 @@ DataFolder = Annotated[
     Path | None, typer.Option("--data", help="Folder with the data set's files.", show_default=False)
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an earlier run; other files stay.")]
+OnChips = Annotated[
+    list[str] | None,
+    typer.Option("--chip", help="An array that is real: NAME=COMMAND of its driver.", show_default=False),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")]
 
 
@@ -107,6 +113,7 @@ def run_command(
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Change a setting: KEY=VALUE, KEY dotted.", show_default=False)
     ] = None,
+    chips: OnChips = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
@@ -116,16 +123,17 @@ def run_command(
     for note in described.notes:
         _say(note)
     with _watching() as watcher:
-        figures = run(described.experiment, out, data_directory=data, overwrite=overwrite, watcher=watcher)
+        options = {"data_directory": data, "overwrite": overwrite, "watcher": watcher, "chips": opened(chips)}
+        figures = run(described.experiment, out, **options)
     _show_figures(figures, as_json)
     _say(f"Written to {out}. For figures: memlearn report {out}")
 
 
 @app.command("resume")
-def resume_command(folder: Folder, as_json: AsJson = False) -> None:
+def resume_command(folder: Folder, chips: OnChips = None, as_json: AsJson = False) -> None:
     """Go on with a run that was stopped or killed."""
     with _watching() as watcher:
-        figures = resume(folder, watcher=watcher)
+        figures = resume(folder, watcher=watcher, chips=opened(chips))
     _show_figures(figures, as_json)
 
 
@@ -207,6 +215,7 @@ def show(
     _show_component(name, members[name])
 
 
+app.add_typer(chip_app, name="chip")
 app.add_typer(device_app, name="device")
 
 

@@ -23,7 +23,7 @@ from .ops.pulse_update import Tally
 from .periphery import ADC, DAC, Address, AnyDriver, AnySense, Driven
 from .programming import Sent, Targets
 from .programming.base import Parallelism
-from .programming.schemes import Known, Order, Programmed
+from .programming.schemes import AbstractScheme, Known, Order, Programmed
 
 
 class Port(Component):
@@ -253,9 +253,7 @@ class Tile(nn.Module):
             slots: the time that it takes.
         """
         at = self._address("update", 2)
-        _, tally = self.array.device.pulse(
-            self.state, plan, at.stream, at.event, backend=self.backend, threads=self.threads
-        )
+        tally = self._send(plan, at)
         if self.ledger is not None:
             self.ledger.count(self.name, Pass.UPDATE, Event.PULSE, tally.pulses)
             self.ledger.count(self.name, Pass.UPDATE, Event.PULSED_CELL, tally.cells)
@@ -279,7 +277,7 @@ class Tile(nn.Module):
             if port.drive.event is not None:
                 self.ledger.count(self.name, Pass.UPDATE, port.drive.event, int(chosen.any(-1).sum()))
         at = self._address("update", 2)
-        return self.array.device.conductance(self.state, at.stream.child("look"), at.event)
+        return self._seen(chosen, at.child("look"))
 
     def look_at_weights(self, chosen: Tensor) -> Tensor:
         """Read the cells of chosen weights one by one, as `look`.
@@ -312,8 +310,9 @@ class Tile(nn.Module):
             if plan.scheme.unseen:
                 chosen, target = shift != 0, self.conductance + shift
             else:
-                seen = device.conductance(self.state, stream.child("before"), event)
-                chosen, target = shift != 0, (seen + shift).clamp(device.g_min, device.g_max)
+                chosen = shift != 0
+                seen = self._seen(chosen, Address(stream.child("before"), event))
+                target = (seen + shift).clamp(device.g_min, device.g_max)
         elif plan.previous is None:
             chosen, target = self.used(), self._targets(weight)
         else:
@@ -325,7 +324,7 @@ class Tile(nn.Module):
         if plan.scheme.patience:
             chosen = chosen & (self.failures < plan.scheme.patience)
         order = Order(target, chosen, stream, event, known)
-        done = plan.scheme.program(device, self.state, order, self.backend)
+        done = self._bring(plan.scheme, order)
         if plan.scheme.patience:
             self.failures[chosen] = ((self.failures + 1) * done.failed)[chosen]
         self.events[2] += plan.scheme.events
@@ -456,6 +455,21 @@ class Tile(nn.Module):
     def _whole(self, parts: Tensor) -> Tensor:
         """(tile rows, tile columns, rows, columns) of weights joined to (inputs, outputs)."""
         return parts.transpose(1, 2).flatten(2).flatten(0, 1)[: self.inputs, : self.outputs]
+
+    # Where the cells themselves come in: what a real chip does in its own way.
+
+    def _send(self, plan: PulsePlan, at: Address) -> Tally:
+        """Pulses reach the cells."""
+        device = self.array.device
+        return device.pulse(self.state, plan, at.stream, at.event, backend=self.backend, threads=self.threads)[1]
+
+    def _seen(self, chosen: Tensor, at: Address) -> Tensor:
+        """S, shape of the cells: reads of single cells; what others than the chosen ones show is of no use."""
+        return self.array.device.conductance(self.state, at.stream, at.event)
+
+    def _bring(self, scheme: AbstractScheme, order: Order) -> Programmed:
+        """Cells are brought to their targets."""
+        return scheme.program(self.array.device, self.state, order, self.backend)
 
     # The stages between drivers and senses.
 

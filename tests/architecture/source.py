@@ -20,11 +20,12 @@ LAYERS = (
     ("tile",),
     ("compound",),
     ("compensation", "nn"),
+    ("chip",),
     ("learning",),
     ("cost", "datasets"),
     ("experiment",),
     ("report",),
-    ("cli_device",),
+    ("cli_chip", "cli_device"),
     ("cli",),
 )
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

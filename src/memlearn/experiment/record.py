@@ -53,6 +53,7 @@ def result(session: Session) -> dict[str, Any]:
         "comparisons": total(Event.COMPARISON),
         **_methods(session),
         "notes": experiment.device.notes,
+        **({"chips": session.chips.table()} if session.chips is not None and session.chips.opened else {}),
         "seed": experiment.seed,
         "versions": versions(),
         "layers": layers,
@@ -69,6 +70,8 @@ def write_arrays(session: Session, folder: Path) -> None:
         DataError: the disk is full, or the folder cannot be written.
     """
     tensors: dict[str, torch.Tensor] = {}
+    if session.chips is not None:
+        session.chips.survey()
     for name, tile in tiles(session.main.model).items():
         unused = ~tile.used()
         tensors[f"conductance_initial/{name}"] = session.initial[name].float().masked_fill(unused, torch.nan)

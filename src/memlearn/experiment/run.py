@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import torch
 
+from ..chip import ChipError
+from ..chip.connect import known
 from ..core.errors import DataError
 from . import checkpoint, record, storage
+from .chips import Chips, Opener
 from .config import Experiment
 from .session import Session, begin
 from .versions import changes, versions
@@ -41,6 +44,7 @@ def run(
     data_directory: Path | None = None,
     overwrite: bool = False,
     watcher: Watcher | None = None,
+    chips: Mapping[str, Opener] | None = None,
 ) -> dict[str, Any]:
     """Train, and write the run folder.
 
@@ -50,6 +54,7 @@ def run(
         data_directory: folder of the data set's files; see `AbstractDataset.load`.
         overwrite: replace an earlier run in `out`; files that memlearn did not write stay.
         watcher: hears of the progress.
+        chips: where arrays live that are not simulated, by name; each opens a chip in a folder that it is given.
 
     Returns:
         The figures, as result.json holds them.
@@ -57,6 +62,7 @@ def run(
     Raises:
         InputError: a setting or `out` cannot be used.
         DataError: the data is missing or damaged, or a file cannot be written.
+        ChipError: a chip does not answer; `resume` goes on.
         Interrupted: Ctrl-C or a termination signal; `resume` goes on.
     """
     folder = Path(out)
@@ -64,18 +70,24 @@ def run(
     directory = None if data_directory is None else Path(data_directory).expanduser().absolute()
     with _one_thread():
         session = begin(experiment, directory)
+        known(session.main.model, chips or ())
         storage.claim(folder)
         storage.write_json(folder / storage.CONFIG, experiment.table())
-        checkpoint.write(folder, session.checkpoint())
-        return _train(session, folder, watcher or Watcher())
+        watcher = watcher or Watcher()
+        with _on_chips(session, chips or {}, folder, watcher):
+            _save(session, folder)
+            return _train(session, folder, watcher)
 
 
-def resume(folder: Path, *, watcher: Watcher | None = None) -> dict[str, Any]:
+def resume(
+    folder: Path, *, watcher: Watcher | None = None, chips: Mapping[str, Opener] | None = None
+) -> dict[str, Any]:
     """Go on with a run that was stopped or killed; a finished one just gives its figures.
 
     Arguments:
         folder: the run folder.
         watcher: hears of the progress.
+        chips: as of `run`; the same names.
 
     Returns:
         The figures; all but times are those of a run that was never stopped, to the last bit.
@@ -98,17 +110,23 @@ def resume(folder: Path, *, watcher: Watcher | None = None) -> dict[str, Any]:
     storage.clean(folder)
     with _one_thread():
         session = begin(experiment, None if directory is None else Path(directory))
-        session.load(rest, folder)
-        if other := changes(rest.record["versions"], versions()):
-            watcher.note(f"The run was begun with other versions ({other}): the last bits may differ.")
-        watcher.note(f"Going on at {_where(session)}.")
-        return _train(session, folder, watcher)
+        with _on_chips(session, chips or {}, folder, watcher):
+            session.load(rest, folder)
+            if other := changes(rest.record["versions"], versions()):
+                watcher.note(f"The run was begun with other versions ({other}): the last bits may differ.")
+            watcher.note(f"Going on at {_where(session)}.")
+            return _train(session, folder, watcher)
 
 
 def _train(session: Session, folder: Path, watcher: Watcher) -> dict[str, Any]:
     """From wherever the session stands to the end."""
     epochs, every = session.experiment.training.epochs, session.experiment.training.checkpoint_every
     storage.write_lines(folder / storage.HISTORY, session.history)
+    if session.chips is not None and session.chips.opened and not session.chips.programmed:
+        watcher.note("Programming the chips.")
+        if lost := session.chips.transfer():
+            watcher.note(f"{lost} cells of the chips did not reach their targets.")
+        _save(session, folder)
     with _signals() as received:
         while session.epoch < epochs:
             order, saved = session.order(), session.image
@@ -116,11 +134,11 @@ def _train(session: Session, folder: Path, watcher: Watcher) -> dict[str, Any]:
                 session.train_span(order)
                 watcher.tick(_tick(session, len(order)))
                 if received or (session.image - saved >= every and session.image < len(order)):
-                    checkpoint.write(folder, session.checkpoint())
+                    _save(session, folder)
                     saved = session.image
                 _stop(session, folder, received)
             entry = session.finish_epoch()
-            checkpoint.write(folder, session.checkpoint())
+            _save(session, folder)
             storage.write_lines(folder / storage.HISTORY, session.history)
             watcher.epoch(entry, epochs)
             _stop(session, folder, received)
@@ -128,6 +146,31 @@ def _train(session: Session, folder: Path, watcher: Watcher) -> dict[str, Any]:
         record.write_arrays(session, folder)
         storage.write_json(folder / storage.RESULT, figures)  # last: it says that the run is whole
     return figures
+
+
+def _save(session: Session, folder: Path) -> None:
+    """Write a checkpoint; what chips have answered before it is needed no more."""
+    rest = session.checkpoint()
+    checkpoint.write(folder, rest)
+    if session.chips is not None:
+        session.chips.forget(rest.record["chips"])
+
+
+@contextmanager
+def _on_chips(session: Session, chips: Mapping[str, Opener], folder: Path, watcher: Watcher) -> Iterator[None]:
+    """Some of the arrays live on chips meanwhile; one that fails is reported with what is kept."""
+    with closing(Chips(chips, folder, watcher.note)) as opened:
+        opened.connect(session.main.model)
+        session.chips = opened
+        try:
+            yield
+        except ChipError:
+            again = " ".join(["memlearn resume", str(folder), *(f"--chip {name}=COMMAND" for name in chips)])
+            watcher.note(
+                f"A chip has stopped the run in {_where(session)}. Nothing is lost: the chips' records go on from the "
+                f"last checkpoint to their last answer. Go on with: {again}"
+            )
+            raise
 
 
 def _tick(session: Session, images: int) -> Tick:

@@ -23,6 +23,7 @@ from ..learning.plain import PlainSGD, StraightThroughSGD
 from ..nn import TernaryMarginLoss, attach_ledger, tiles
 from . import network
 from .checkpoint import Checkpoint, prefixed
+from .chips import Chips
 from .config import Experiment
 from .storage import CHECKPOINT
 from .versions import versions
@@ -93,6 +94,8 @@ class Session:
     epoch_seconds: float = 0.0
     first: dict[str, Any] | None = None
     """Writes of the first epoch, where they are counted and it is over."""
+    chips: Chips | None = None
+    """Where some of the arrays live, if they are not all simulated."""
 
     @property
     def cells(self) -> int:
@@ -175,6 +178,7 @@ class Session:
             "ledger": self.ledger.state(),
             "census": census.state() if (census := self._census) is not None else None,
             "first": self.first,
+            "chips": None if self.chips is None else self.chips.state(),
         }
         twin = self.twin.tensors("float") if self.twin is not None else {}
         return Checkpoint({**self.main.tensors("model"), **twin}, record)
@@ -192,6 +196,8 @@ class Session:
         ):
             if record[key] != now:
                 raise DataError(f"{folder / CHECKPOINT}: {what} since it was written. Restore it, or start a new run.")
+        if self.chips is not None:
+            self.chips.load(record.get("chips"), folder)
         self.main.load(checkpoint, "model")
         self.main.totals = _totals(record["totals"])
         if self.twin is not None:
