@@ -13,7 +13,7 @@ from ...ops.wires.network import Network
 from ..selectors import AbstractSelector, Ohmic
 from .bent import Bent
 from .circuit import DoubleSided, PerLine, Read, Resistances, check_conductances, checked, paired, terminals
-from .solvers import Solver, choose, fields
+from .solvers import Solver, choose, currents, fields
 from .solvers import transfer as solved_transfer
 
 
@@ -158,15 +158,16 @@ def _currents(g: Tensor, v: Tensor, network: Network, transposed: bool, toleranc
         whole = torch.from_numpy(w).reshape(g.shape)
         return (v.double().cpu() @ (whole.mT if transposed else whole)).to(v)
     flat_g, flat_v = paired(g, v, sizes)
+    if len(kinds) < len(flat_g):
+        kinds = [choose(solver, one, network, samples, tolerance) for one in flat_g]
     found = []
-    for one, voltage in zip(flat_g, flat_v, strict=True):
-        kind = choose(solver, one, network, samples, tolerance)
+    for kind, one, voltage in zip(kinds, flat_g, flat_v, strict=True):
         if kind in ("ports", "hybrid"):
             w = solved_transfer(kind, one, network)
             found.append(voltage @ (w.T if transposed else w))
             continue
-        currents = fields(kind, one, network, terminals(voltage, one.shape, transposed), tolerance).currents
-        found.append(currents.left + currents.right if transposed else currents.top + currents.bottom)
+        into = currents(kind, one, network, terminals(voltage, one.shape, transposed), tolerance)
+        found.append(into.left + into.right if transposed else into.top + into.bottom)
     return torch.from_numpy(np.stack(found)).reshape(*sizes, samples, -1).to(v)
 
 

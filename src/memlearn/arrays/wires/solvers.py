@@ -75,8 +75,8 @@ def transfer(solver: Solver, conductance: np.ndarray, network: Network) -> np.nd
             ) from None
     rows, columns = conductance.shape
     word, bit = np.eye(rows), np.zeros((rows, columns))
-    currents = fields(solver, conductance, network, Ends(word, word, bit, bit), 1e-13).currents
-    return currents.top + currents.bottom
+    into = currents(solver, conductance, network, Ends(word, word, bit, bit), 1e-13)
+    return into.top + into.bottom
 
 
 def fields(solver: Solver, conductance: np.ndarray, network: Network, voltages: Ends, tolerance: float) -> Solved:
@@ -86,16 +86,34 @@ def fields(solver: Solver, conductance: np.ndarray, network: Network, voltages: 
         ConvergenceError: the tolerance was not reached.
     """
     if solver == "sparse" or not np.isfinite(rounding(conductance, network)):
-        try:
-            return reference.solve(conductance, network, voltages)
-        except (reference.Floating, reference.Shorted) as error:
-            raise ConvergenceError(str(error), "Attach the line, or give its end a resistance.") from None
+        return _direct(conductance, network, voltages)
     # The iteration measures energy; currents are as good as that times a small factor, hence the margin.
     found, outcomes = lines.solve(lines.prepare(conductance, network), network, voltages, 0.1 * tolerance, _LIMIT)
+    _check(outcomes, tolerance)
+    return found
+
+
+def currents(solver: Solver, conductance: np.ndarray, network: Network, voltages: Ends, tolerance: float) -> Ends:
+    """Currents of all ends alone; as `fields`."""
+    if solver == "sparse" or not np.isfinite(rounding(conductance, network)):
+        return _direct(conductance, network, voltages).currents
+    found, outcomes = lines.currents(lines.prepare(conductance, network), network, voltages, 0.1 * tolerance, _LIMIT)
+    _check(outcomes, tolerance)
+    return found
+
+
+def _direct(conductance: np.ndarray, network: Network, voltages: Ends) -> Solved:
+    try:
+        return reference.solve(conductance, network, voltages)
+    except (reference.Floating, reference.Shorted) as error:
+        raise ConvergenceError(str(error), "Attach the line, or give its end a resistance.") from None
+
+
+def _check(outcomes: list[lines.Outcome], tolerance: float) -> None:
     worst = max((outcome.residual for outcome in outcomes), default=0.0)
     if not worst <= 0.1 * tolerance:
         raise ConvergenceError(
-            f"conjugate gradients stand at {worst:.1e} after {_LIMIT} iterations, wanted {0.1 * tolerance:.1e}",
+            f"conjugate gradients stand at {worst:.1e} after {max(o.iterations for o in outcomes)} iterations, "
+            f"wanted {0.1 * tolerance:.1e}",
             "Loosen the tolerance, or use solver='hybrid', which is exact.",
         )
-    return found

@@ -4,8 +4,13 @@ Bit lines are eliminated, word lines precondition:
 
     S v = [M - D (T_b + D)^-1 D] v = right side,     M = T_w + D,     D = diag(conductance)
 
-Every application of M^-1 or (T_b + D)^-1 is a tridiagonal sweep along each line. Memory: eight arrays of the cells'
-shape for one sample at a time.
+Every application of M^-1 or (T_b + D)^-1 is a tridiagonal sweep along each line. An iteration is two passes: down the
+bit lines, at whose end the step is known, since p . (M - S) p is a sum over the way down; then up again, with each
+block of word lines solved as soon as its residual is there. Memory: six arrays of the cells' shape for one sample at a time,
+seven where node voltages are wanted.
+
+Inside, arrays are padded with zeros to whole vectors and at least one column: a line that is not there has pivots of
+zero, and stays at zero.
 """
 
 from __future__ import annotations
@@ -17,25 +22,38 @@ import numpy as np
 
 from ..guard import Guarded
 from .network import Ends, Network, Solved
+from .sweeps import ROWS, WIDTH, along, down, up, up_with_fields
 
-_U = np.uint64
+_PAGE, _STAGGER = 512, 72
 
 
 class Lines(NamedTuple):
-    """An array made ready for sweeps; conductances in S, (rows, columns) unless said otherwise."""
+    """An array made ready for sweeps; conductances in S, padded to (tall, wide)."""
 
+    rows: int
+    columns: int
     cells: np.ndarray
     word: np.ndarray
-    """(rows,)"""
+    """(tall,)"""
     bit: np.ndarray
-    """(columns,)"""
+    """(wide,)"""
     left: np.ndarray
-    """(rows,): of the ends."""
+    """(tall,): of the ends."""
     right: np.ndarray
     row_pivots: np.ndarray
-    """Reciprocal pivots of M, along the rows."""
+    """(tall / ROWS, wide, ROWS): reciprocal pivots of M, along the rows."""
     column_pivots: np.ndarray
     """Reciprocal pivots of T_b + D, down the columns."""
+
+
+class Sources(NamedTuple):
+    """Currents pushed into the nodes, A."""
+
+    ends: Ends
+    """Into the first and last node of each line."""
+    word: np.ndarray
+    """(rows, columns), or empty."""
+    bit: np.ndarray
 
 
 class Outcome(NamedTuple):
@@ -53,31 +71,23 @@ def prepare(conductance: np.ndarray, network: Network) -> Lines:
         conductance: S, (rows, columns), float64.
         network: its lines; segments and ends > 0.
     """
-    cells = np.ascontiguousarray(conductance)
-    word, bit, ends = 1 / network.word, 1 / network.bit, terminals(network)
-    rows = cells + np.where(np.arange(cells.shape[1]) > 0, word[:, None], 0)
-    rows += np.where(np.arange(cells.shape[1]) < cells.shape[1] - 1, word[:, None], 0)
-    rows[:, 0] += ends.left
-    rows[:, -1] += ends.right
-    columns = cells + np.where(np.arange(cells.shape[0])[:, None] > 0, bit, 0)
-    columns += np.where(np.arange(cells.shape[0])[:, None] < cells.shape[0] - 1, bit, 0)
-    columns[0] += ends.top
-    columns[-1] += ends.bottom
-    _pivots(rows.T, word)
-    _pivots(columns, bit)
-    return Lines(cells, word, bit, ends.left, ends.right, rows, columns)
+    rows, columns = conductance.shape
+    tall, wide = -(-rows // ROWS) * ROWS, (columns // WIDTH + 1) * WIDTH
+    wide += 2 * WIDTH * (wide % 32 == 0)  # rows a power of two apart would share places in the cache
+    ends = terminals(network)
+    cells, columns_down = grids((tall, wide), 0, 2)
+    cells[:], columns_down[:] = 0, 0
+    cells[:rows, :columns] = conductance
+    along_rows = np.zeros((tall // ROWS, wide, ROWS))
+    word, bit = _padded(1 / network.word, tall), _padded(1 / network.bit, wide)
+    left, right = _padded(ends.left, tall), _padded(ends.right, tall)
+    _pivots(rows, columns, cells, word, bit, left, right, ends.top, ends.bottom, along_rows, columns_down)
+    return Lines(rows, columns, cells, word, bit, left, right, along_rows, columns_down)
 
 
 def terminals(network: Network) -> Ends:
     """Conductances of the ends, S; 0 where nothing is attached."""
     return Ends(*(1 / end for end in (network.left, network.right, network.top, network.bottom)))
-
-
-def _pivots(diagonal: np.ndarray, between: np.ndarray) -> None:
-    """Turn diagonals (steps, lines) into reciprocal pivots, in place."""
-    diagonal[0] = 1 / diagonal[0]
-    for k in range(1, len(diagonal)):
-        diagonal[k] = 1 / (diagonal[k] - between**2 * diagonal[k - 1])
 
 
 def solve(
@@ -93,27 +103,31 @@ def solve(
         limit: most iterations.
         start: V, (samples, rows, columns): a guess of the word nodes.
     """
-    ends = terminals(network)
-    samples, (rows, columns) = len(voltages.left), lines.cells.shape
-    word, bit = np.zeros((samples, rows, columns)), np.empty((samples, rows, columns))
+    ends, shape = terminals(network), (len(voltages.left), lines.rows, lines.columns)
+    word, bit = np.zeros(shape), np.empty(shape)
     if start is not None:
         word[:] = start
+    outcomes, none = [], np.empty((0, 0))
+    for k in range(len(word)):
+        pushed = Ends(*(g * v[k] for g, v in zip(ends, voltages, strict=True)))
+        outcomes.append(_with_fields(lines, Sources(pushed, none, none), word[k], bit[k], tolerance, limit))
+    nodes = Ends(word[:, :, 0], word[:, :, -1], bit[:, 0], bit[:, -1])
+    return Solved(_into(ends, nodes, voltages), word, bit), outcomes
+
+
+def currents(
+    lines: Lines, network: Network, voltages: Ends, tolerance: float, limit: int
+) -> tuple[Ends, list[Outcome]]:
+    """Currents out of the array into its terminals, A, without the node voltages; arguments as in `solve`."""
+    ends, none = terminals(network), np.empty((0, 0))
+    found = Ends(*(np.zeros(v.shape) for v in voltages))
     outcomes = []
-    into_word, into_bit = np.zeros((rows, columns)), np.zeros((rows, columns))
-    for k in range(samples):
-        into_word[:], into_bit[:] = 0, 0
-        into_word[:, 0] += ends.left * voltages.left[k]
-        into_word[:, -1] += ends.right * voltages.right[k]
-        into_bit[0] += ends.top * voltages.top[k]
-        into_bit[-1] += ends.bottom * voltages.bottom[k]
-        outcomes.append(solve_one(lines, into_word, into_bit, word[k], bit[k], tolerance, limit))
-    currents = Ends(
-        ends.left * (word[:, :, 0] - voltages.left),
-        ends.right * (word[:, :, -1] - voltages.right),
-        ends.top * (bit[:, 0] - voltages.top),
-        ends.bottom * (bit[:, -1] - voltages.bottom),
-    )
-    return Solved(currents, word, bit), outcomes
+    room = grids(lines.cells.shape, 2, 3)
+    for k in range(len(voltages.left)):
+        pushed = Ends(*(g * v[k] for g, v in zip(ends, voltages, strict=True)))
+        nodes = Ends(*(v[k] for v in found))
+        outcomes.append(Outcome(*_solve(lines, Sources(pushed, none, none), nodes, none, *room, tolerance, limit)))
+    return _into(ends, found, voltages), outcomes
 
 
 def solve_one(
@@ -131,123 +145,236 @@ def solve_one(
         word: V, a guess of the word nodes, overwritten.
         bit: V, overwritten with the bit nodes.
     """
-    return Outcome(*_solve(*lines, into_word, into_bit, word, bit, tolerance, limit))
+    no_row, no_column = np.zeros(lines.rows), np.zeros(lines.columns)
+    sources = Sources(Ends(no_row, no_row, no_column, no_column), into_word, into_bit)
+    return _with_fields(lines, sources, word, bit, tolerance, limit)
 
 
-@numba.njit(error_model="numpy", nogil=True)
-def _down(cells, bit, pivots, given, source, out):  # noqa: ANN001, ANN202
-    """out = (T_b + D)^-1 (source + D given), all columns; `source` may be empty."""
-    rows = cells.shape[0]
-    some = source.size > 0
-    for i in range(rows):
-        o, g, x, p = out[i], cells[i], given[i], pivots[i]
-        if i == 0:
-            for j in range(len(o)):
-                o[j] = g[j] * x[j]
-        else:
-            above = out[i - 1]
-            for j in range(len(o)):
-                o[j] = g[j] * x[j] + bit[j] * above[j]
-        if some:
-            s = source[i]
-            for j in range(len(o)):
-                o[j] += s[j]
-        for j in range(len(o)):
-            o[j] *= p[j]
-    for i in range(rows - 2, -1, -1):
-        o, below, p = out[i], out[i + 1], pivots[i]
-        for j in range(len(o)):
-            o[j] += bit[j] * p[j] * below[j]
+def _with_fields(
+    lines: Lines, sources: Sources, word: np.ndarray, bit: np.ndarray, tolerance: float, limit: int
+) -> Outcome:
+    rows, columns = lines.rows, lines.columns
+    nodes = Ends(np.zeros(rows), np.zeros(rows), np.zeros(columns), np.zeros(columns))
+    *room, padded = grids(lines.cells.shape, 2, 4)
+    padded[:] = 0
+    padded[:rows, :columns] = word
+    outcome = Outcome(*_solve(lines, sources, nodes, padded, *room, tolerance, limit))
+    word[:], bit[:] = padded[:rows, :columns], room[1][:rows, :columns]
+    return outcome
 
 
-@numba.njit(error_model="numpy", nogil=True)
-def _along(word, pivots, given, out):  # noqa: ANN001, ANN202
-    """out = M^-1 given; eight rows at a time, whose recurrences hide each other's latency. Returns out . given."""
-    rows, columns = _U(given.shape[0]), _U(given.shape[1])
-    one, eight = _U(1), _U(8)
-    first = _U(0)
-    total = 0.0
-    while first + eight <= rows:
-        for k in range(eight):
-            out[first + k, _U(0)] = given[first + k, _U(0)] * pivots[first + k, _U(0)]
-        for j in range(one, columns):
-            for k in range(eight):
-                i = first + k
-                out[i, j] = (given[i, j] + word[i] * out[i, j - one]) * pivots[i, j]
-        for k in range(eight):
-            total += out[first + k, columns - one] * given[first + k, columns - one]
-        for back in range(one, columns):
-            j = columns - one - back
-            for k in range(eight):
-                i = first + k
-                out[i, j] += word[i] * pivots[i, j] * out[i, j + one]
-                total += out[i, j] * given[i, j]
-        first += eight
-    for i in range(first, rows):
-        out[i, _U(0)] = given[i, _U(0)] * pivots[i, _U(0)]
-        for j in range(one, columns):
-            out[i, j] = (given[i, j] + word[i] * out[i, j - one]) * pivots[i, j]
-        total += out[i, columns - one] * given[i, columns - one]
-        for back in range(one, columns):
-            j = columns - one - back
-            out[i, j] += word[i] * pivots[i, j] * out[i, j + one]
-            total += out[i, j] * given[i, j]
-    return total
+def _into(ends: Ends, nodes: Ends, voltages: Ends) -> Ends:
+    return Ends(*(g * (node - v) for g, node, v in zip(ends, nodes, voltages, strict=True)))
+
+
+def grids(shape: tuple[int, ...], first: int, number: int) -> list[np.ndarray]:
+    """Arrays of a shape (tall, wide) and no particular content, `first` of which lie elsewhere, with starts that differ in a page.
+
+    The same place of every array is wanted at the same time; at equal distances from a page's start they would be kept
+    in the same few lines of the cache, and a load would wait for a store to another array.
+    """
+    size = shape[0] * shape[1]
+    apart = size + (_STAGGER - size) % _PAGE
+    buffer = np.empty(_PAGE + apart * number)
+    starts = [first * _STAGGER % _PAGE + k * apart + _STAGGER for k in range(number)]
+    for start in starts:
+        buffer[start - 1] = 0  # the left neighbour of the first node
+    return [buffer[start : start + size].reshape(shape) for start in starts]
+
+
+def _padded(values: np.ndarray, size: int) -> np.ndarray:
+    found = np.zeros(size)
+    found[: len(values)] = values
+    return found
 
 
 @Guarded
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def _solve(cells, word, bit, left, right, row_pivots, column_pivots, into_word, into_bit, v, u, tolerance, limit):  # noqa: ANN001, ANN202, PLR0913
-    rows, columns = cells.shape
-    none = np.empty((0, 0))
-    r, z, p = np.empty_like(v), np.empty_like(v), np.zeros_like(v)
-    q = np.zeros_like(v)
-    # Residual of the guess; the right side's own norm first.
-    _down(cells, bit, column_pivots, p, into_bit, u)
-    for i in range(rows):
-        a, b, g, f = r[i], u[i], cells[i], into_word[i]
+def _pivots(rows, columns, cells, word, bit, left, right, top, bottom, along_rows, columns_down):  # noqa: ANN001, ANN202, PLR0913
+    for block in range(len(along_rows)):
+        here = along_rows[block]
         for j in range(columns):
-            a[j] = f[j] + g[j] * b[j]
-    scale = _along(word, row_pivots, r, z)
-    if scale == 0.0:
-        v[:] = 0.0
-        _down(cells, bit, column_pivots, v, into_bit, u)
-        return 0, 0.0
-    rho = scale
-    if np.any(v):
-        _down(cells, bit, column_pivots, v, none, u)
+            for k in range(ROWS):
+                i = block * ROWS + k
+                if i < rows:
+                    diagonal = cells[i, j] + (word[i] if j > 0 else left[i])
+                    diagonal += word[i] if j < columns - 1 else right[i]
+                    if j > 0:
+                        diagonal -= word[i] * word[i] * here[j - 1, k]
+                    here[j, k] = 1 / diagonal
+    for i in range(rows):
+        g, p = cells[i], columns_down[i]
+        before = columns_down[i - 1] if i > 0 else p
+        for j in range(columns):
+            above = bit[j] if i > 0 else top[j]
+            below = bit[j] if i < rows - 1 else bottom[j]
+            p[j] = 1 / (g[j] + above + below - bit[j] * bit[j] * before[j])
+
+
+@numba.njit(error_model="numpy", nogil=True)
+def _bits(lines, sources, given, out):  # noqa: ANN001, ANN202
+    """out = (T_b + D)^-1 (sources of the bit lines + D given); `given` may be empty."""
+    rows, columns = lines.rows, lines.columns
+    for i in range(rows):
+        o, p = out[i], lines.column_pivots[i]
+        o[:] = 0.0
+        if sources.bit.size:
+            o[:columns] += sources.bit[i]
+        if i == 0:
+            o[:columns] += sources.ends.top
+        if i == rows - 1:
+            o[:columns] += sources.ends.bottom
+        if given.size:
+            g, x = lines.cells[i], given[i]
+            for j in range(len(o)):
+                o[j] += g[j] * x[j]
+        if i > 0:
+            above, b = out[i - 1], lines.bit
+            for j in range(len(o)):
+                o[j] += b[j] * above[j]
+        for j in range(len(o)):
+            o[j] *= p[j]
+    for i in range(rows - 2, -1, -1):
+        o, below, p, b = out[i], out[i + 1], lines.column_pivots[i], lines.bit
+        for j in range(len(o)):
+            o[j] += b[j] * p[j] * below[j]
+
+
+@numba.njit(error_model="numpy", nogil=True)
+def _add_sources(lines, sources, r):  # noqa: ANN001, ANN202
+    """r <- r + sources of the word lines."""
+    rows, columns = lines.rows, lines.columns
+    for i in range(rows):
+        if sources.word.size:
+            r[i, :columns] += sources.word[i]
+        r[i, 0] += sources.ends.left[i]
+        r[i, columns - 1] += sources.ends.right[i]
+
+
+@numba.njit(error_model="numpy", nogil=True)
+def _take(lines, x, u, r):  # noqa: ANN001, ANN202
+    """r <- r - T_w x - D (x - u): Kirchhoff's law at the word nodes."""
+    columns = lines.columns
+    for i in range(lines.rows):
+        a, v, b, g, word = r[i], x[i], u[i], lines.cells[i], lines.word[i]
+        for j in range(columns):
+            here = g[j] * (v[j] - b[j])
+            here += word * (v[j] - v[j - 1]) if j > 0 else lines.left[i] * v[j]
+            here += word * (v[j] - v[j + 1]) if j < columns - 1 else lines.right[i] * v[j]
+            a[j] -= here
+
+
+@numba.njit(error_model="numpy", nogil=True)
+def _row_block(lines, block, r, z, room, total):  # noqa: ANN001, ANN202
+    """z <- M^-1 r in one block of rows; `total` gains r . z."""
+    wide = r.shape[1]
+    at = 8 * ROWS * wide * block
+    along(
+        (
+            r.ctypes.data + at, z.ctypes.data + at, lines.row_pivots.ctypes.data + at,
+            lines.word.ctypes.data + 8 * ROWS * block, room.ctypes.data, total.ctypes.data,
+        ),
+        8 * wide,
+        wide // WIDTH,
+    )  # fmt: skip  # pyright: ignore[reportCallIssue]
+
+
+@numba.njit(error_model="numpy", nogil=True)
+def _rows(lines, r, z, room):  # noqa: ANN001, ANN202
+    """z <- M^-1 r; returns r . z."""
+    total = np.zeros(WIDTH)
+    for block in range(len(r) // ROWS):
+        _row_block(lines, block, r, z, room, total)
+    return total.sum()
+
+
+@numba.njit(error_model="numpy", nogil=True)
+def _go_down(lines, p, z, beta, edge):  # noqa: ANN001, ANN202
+    """p <- z + beta p; z <- what is known of the bit nodes on the way down; returns p . S p."""
+    wide, last = z.shape[1], lines.columns - 1
+    sums, correction = np.zeros(2 * WIDTH), 0.0
+    edge[:] = 0.0
+    for i in range(lines.rows):
+        at = 8 * i * wide
+        down(
+            (
+                z.ctypes.data + at, p.ctypes.data + at, lines.cells.ctypes.data + at,
+                lines.column_pivots.ctypes.data + at, lines.bit.ctypes.data, edge.ctypes.data, sums.ctypes.data,
+            ),
+            beta,
+            lines.word[i],
+            wide // WIDTH,
+        )  # fmt: skip  # pyright: ignore[reportCallIssue]
+        word = lines.word[i]
+        correction += (lines.left[i] - word) * p[i, 0] ** 2 + (lines.right[i] - word) * p[i, last] ** 2
+    return sums[:WIDTH].sum() + correction - sums[WIDTH:].sum()
+
+
+@numba.njit(error_model="numpy", nogil=True)
+def _go_up(lines, p, r, z, x, alpha, nodes, edge, room):  # noqa: ANN001, ANN202, PLR0913
+    """r <- r - alpha S p, z <- M^-1 r, nodes and word nodes x <- + alpha p; returns r . z."""
+    rows, wide, last = lines.rows, r.shape[1], lines.columns - 1
+    total = np.zeros(WIDTH)
+    edge[:] = 0.0
+    for block in range(len(r) // ROWS - 1, -1, -1):
+        for i in range(min(block * ROWS + ROWS, rows) - 1, block * ROWS - 1, -1):
+            at = 8 * i * wide
+            seven = (
+                z.ctypes.data + at, p.ctypes.data + at, r.ctypes.data + at, lines.cells.ctypes.data + at,
+                lines.column_pivots.ctypes.data + at, lines.bit.ctypes.data, edge.ctypes.data,
+            )  # fmt: skip
+            if x.size:
+                up_with_fields((*seven, x.ctypes.data + at), alpha, lines.word[i], wide // WIDTH)  # pyright: ignore[reportCallIssue]
+            else:
+                up((*seven, edge.ctypes.data), alpha, lines.word[i], wide // WIDTH)  # pyright: ignore[reportCallIssue]
+            r[i, 0] -= alpha * (lines.left[i] - lines.word[i]) * p[i, 0]
+            r[i, last] -= alpha * (lines.right[i] - lines.word[i]) * p[i, last]
+            r[i, last + 1], r[i, wide - 1] = 0.0, 0.0
+            nodes.left[i] += alpha * p[i, 0]
+            nodes.right[i] += alpha * p[i, last]
+            if i == rows - 1:
+                nodes.bottom[:] += alpha * edge[: last + 1]
+        _row_block(lines, block, r, z, room, total)
+    nodes.top[:] += alpha * edge[: last + 1]
+    return total.sum()
+
+
+@Guarded
+@numba.njit(cache=True, error_model="numpy", nogil=True)
+def _solve(lines, sources, nodes, x, r, z, p, tolerance, limit):  # noqa: ANN001, ANN202, PLR0913
+    """Nodes at the ends of lines, added to `nodes`; with `x` (a guess, padded) all word nodes, and bit nodes in z."""
+    rows, columns, wide = lines.rows, lines.columns, lines.cells.shape[1]
+    none = np.empty((0, 0))
+    room, edge = np.empty((wide, ROWS)), np.zeros(wide)
+    z[:], r[:] = 0.0, 0.0
+    if sources.bit.size or np.any(sources.ends.top) or np.any(sources.ends.bottom):
+        _bits(lines, sources, none, z)
+        nodes.top[:] += z[0, :columns]
+        nodes.bottom[:] += z[rows - 1, :columns]
         for i in range(rows):
             for j in range(columns):
-                here = cells[i, j] * (v[i, j] - u[i, j])
-                here += word[i] * (v[i, j] - v[i, j - 1]) if j > 0 else left[i] * v[i, j]
-                here += word[i] * (v[i, j] - v[i, j + 1]) if j < columns - 1 else right[i] * v[i, j]
-                r[i, j] -= here
-        rho = _along(word, row_pivots, r, z)
-    beta = 0.0
-    iterations = 0
-    while True:
-        if not rho > tolerance * tolerance * scale or iterations >= limit:
+                r[i, j] = lines.cells[i, j] * z[i, j]
+    _add_sources(lines, sources, r)
+    rho = scale = _rows(lines, r, z, room)
+    if np.any(x):
+        # Bit nodes of the guess, without sources: those are in the right side already.
+        still = Sources(Ends(0 * nodes.left, 0 * nodes.right, 0 * nodes.top, 0 * nodes.bottom), none, none)
+        _bits(lines, still, x, p)
+        _take(lines, x, p, r)
+        rho = _rows(lines, r, z, room)
+    p[:] = 0.0
+    beta, iterations = 0.0, 0
+    while rho > tolerance * tolerance * scale and iterations < limit:
+        curvature = _go_down(lines, p, z, beta, edge)
+        if not curvature > 0.0:
             break
-        for i in range(rows):
-            a, b, c, d = p[i], z[i], q[i], r[i]
-            for j in range(columns):
-                a[j] = b[j] + beta * a[j]
-                c[j] = d[j] + beta * c[j]
-        _down(cells, bit, column_pivots, p, none, u)
-        curvature = 0.0
-        for i in range(rows):
-            a, b, c, g = p[i], u[i], q[i], cells[i]
-            for j in range(columns):
-                curvature += a[j] * (c[j] - g[j] * b[j])
-        alpha = rho / curvature
-        for i in range(rows):
-            a, b, c, g, x, y = p[i], u[i], q[i], cells[i], v[i], r[i]
-            for j in range(columns):
-                x[j] += alpha * a[j]
-                y[j] -= alpha * (c[j] - g[j] * b[j])
-        fresh = _along(word, row_pivots, r, z)
+        fresh = _go_up(lines, p, r, z, x, rho / curvature, nodes, edge, room)
         beta = fresh / rho
         rho = fresh
         iterations += 1
-    _down(cells, bit, column_pivots, v, into_bit, u)
-    return iterations, np.sqrt(max(rho, 0.0) / scale)
+    if x.size:
+        if scale == 0.0:
+            x[:] = 0.0
+        z[:] = 0.0
+        _bits(lines, sources, x, z)
+    return iterations, np.sqrt(max(rho, 0.0) / scale) if scale > 0 else 0.0
