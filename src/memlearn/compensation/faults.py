@@ -42,12 +42,13 @@ def detect(tile: Tile, pulses: int = 20, moved: float = 0.1) -> FaultMap:
         pulses: sent up, and twice as many down, so that a cell at either end shows itself.
         moved: part of the nominal range by which a sound cell moves, up or down.
     """
-    used, start = tile.used(), tile.look(tile.used())
+    # Copies, because a read without noise may be the cells themselves, which are about to move.
+    used, start = tile.used(), tile.look(tile.used()).clone()
     each = torch.full(tile.conductance.shape, pulses, dtype=torch.int32) * used.int()
     tile.pulse(Counts(each), pulses)
-    high = tile.look(used)
+    high = tile.look(used).clone()
     tile.pulse(Counts(-2 * each), 2 * pulses)
-    low = tile.look(used)
+    low = tile.look(used).clone()
     travelled = torch.maximum((high - start).abs(), (high - low).abs())
     return FaultMap((travelled < moved * tile.array.device.range) & used, low)
 

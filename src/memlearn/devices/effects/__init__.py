@@ -5,6 +5,7 @@ from .base import AbstractEffect as AbstractEffect
 from .drift import Drift as Drift
 from .endurance import Endurance as Endurance
 from .fault_lines import FaultyLines as FaultyLines
+from .fault_map import FaultMapFile as FaultMapFile
 from .faults import StuckCells as StuckCells
 from .flicker import FlickerNoise as FlickerNoise
 from .noise import ReadNoise as ReadNoise

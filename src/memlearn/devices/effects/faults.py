@@ -11,18 +11,21 @@ from ...core.errors import InputError
 from ...core.random import Stream
 from ...ops import random
 from .fault_lines import FaultyLines
+from .fault_map import FaultMapFile
 
 
 class StuckCells(Component):
-    """Stuck cells, independent ones and whole lines, chosen once, when the cells are made.
+    """Stuck cells: independent ones, whole lines and those of a measured map, chosen once, when the cells are made.
 
-    Each cell is stuck with the stated probabilities; a cell of a failing line is stuck as its line says.
+    Each cell is stuck with the stated probabilities; a cell of a failing line is stuck as its line says, one of the map
+    as the map says.
     """
 
     high: float = quantity(0.0, unit="1", ge=0, le=1, doc="fraction of cells stuck at the highest conductance")
     low: float = quantity(0.0, unit="1", ge=0, le=1, doc="fraction of cells stuck at the lowest conductance")
     anywhere: float = quantity(0.0, unit="1", ge=0, le=1, doc="fraction of cells stuck uniformly within the range")
     lines: FaultyLines = setting(FaultyLines(), doc="lines of cells that fail together")
+    measured: FaultMapFile = setting(FaultMapFile(), doc="a measured map of stuck cells")
 
     def model_post_init(self, _: Any) -> None:
         """Fractions of one whole."""
@@ -42,7 +45,7 @@ class StuckCells(Component):
             stream: whose random numbers.
             g_min, g_max: S: the nominal range, at whose ends cells stick.
         """
-        if not (self.high or self.low or self.anywhere or self.lines.rate):
+        if not (self.high or self.low or self.anywhere or self.lines.rate or self.measured.active):
             return lower, upper, lower == lower
         lot = random.uniform(stream.child("stuck"), 0, lower.shape, lower)
         place = g_min + (g_max - g_min) * random.uniform(stream.child("stuck"), 1, lower.shape, lower)
@@ -51,5 +54,8 @@ class StuckCells(Component):
         free = lot >= self.high + self.low + self.anywhere
         if self.lines.rate:
             high, low = self.lines.fail(lower.shape, stream.child("lines"), lower)
+            place, free = place.masked_fill(high, g_max).masked_fill(low, g_min), free & ~high & ~low
+        if self.measured.active:
+            high, low = self.measured.fail(lower.shape, stream.child("map"), lower)
             place, free = place.masked_fill(high, g_max).masked_fill(low, g_min), free & ~high & ~low
         return lower.where(free, place), upper.where(free, place), free
