@@ -40,6 +40,7 @@ def result(session: Session) -> dict[str, Any]:
         "validation_accuracy": last["validation_accuracy"],
         "float_test_accuracy": None if twin is None else network.accuracy(twin.model, data.test, batch),
         "float_network": None if twin is None else network.float_network(experiment, data),
+        "start": session.started,
         "epochs": session.epoch,
         "train_seconds": session.seconds,
         "simulated_seconds": session.overall.steps * experiment.training.seconds_per_batch,

@@ -122,7 +122,11 @@ def _train(session: Session, folder: Path, watcher: Watcher) -> dict[str, Any]:
     """From wherever the session stands to the end."""
     epochs, every = session.experiment.training.epochs, session.experiment.training.checkpoint_every
     storage.write_lines(folder / storage.HISTORY, session.history)
-    if session.chips is not None and session.chips.opened and not session.chips.programmed:
+    if session.experiment.start is not None and session.started is None:
+        watcher.note("Training outside and programming the arrays.")
+        session.prepare()
+        _save(session, folder)
+    elif session.chips is not None and session.chips.opened and not session.chips.programmed:
         watcher.note("Programming the chips.")
         if lost := session.chips.transfer():
             watcher.note(f"{lost} cells of the chips did not reach their targets.")

@@ -26,6 +26,7 @@ from .checkpoint import Checkpoint, prefixed
 from .chips import Chips
 from .config import Experiment
 from .storage import CHECKPOINT
+from .transfer import programmed
 from .versions import versions
 from .writes import census_of, snapshot
 
@@ -94,6 +95,9 @@ class Session:
     epoch_seconds: float = 0.0
     first: dict[str, Any] | None = None
     """Writes of the first epoch, where they are counted and it is over."""
+    started: dict[str, Any] | None = None
+    """Figures of the programming before training, where there is one and it is done."""
+
     chips: Chips | None = None
     """Where some of the arrays live, if they are not all simulated."""
 
@@ -106,6 +110,15 @@ class Session:
     def batch(self) -> int:
         """Images between two writes."""
         return self.experiment.training.batch
+
+    def prepare(self) -> None:
+        """Train outside and programme the arrays, if the experiment says so and it has not been done."""
+        start = self.experiment.start
+        if start is None or self.started is not None:
+            return
+        weights, self.started = programmed(self.experiment, self.main.model, self.data)
+        self.main.rule = _attach(self.experiment, self.main.model, weights)
+        self.main.rule.census = census_of(self.experiment, self.main.rule)
 
     def order(self) -> Tensor:
         """The images of the epoch at work, in order: of seed and epoch alone, so that a resumed run knows them too."""
@@ -179,6 +192,7 @@ class Session:
             "census": census.state() if (census := self._census) is not None else None,
             "first": self.first,
             "chips": None if self.chips is None else self.chips.state(),
+            "started": self.started,
         }
         twin = self.twin.tensors("float") if self.twin is not None else {}
         return Checkpoint({**self.main.tensors("model"), **twin}, record)
@@ -206,7 +220,7 @@ class Session:
         self.ledger.load(record["ledger"])
         if (census := self._census) is not None:
             census.load(record["census"])
-        self.first = record["first"]
+        self.first, self.started = record["first"], record["started"]
         self.history = record["history"]
         self.epoch, self.image = record["epoch"], record["image"]
         self.overall = _totals(record["overall"])
@@ -264,10 +278,11 @@ def pulsed_share(totals: Totals, cells: int) -> float:
     return totals.cells_pulsed_sum / max(1, totals.steps * cells)
 
 
-def _attach(experiment: Experiment, model: nn.Module) -> Rule:
+def _attach(experiment: Experiment, model: nn.Module, start: dict[str, Tensor] | None = None) -> Rule:
     """The rule at work, with what it leaves open set for this model, batch and schedule."""
     training = experiment.training
-    return experiment.rule.attach(model, batch=training.batch, slowest=training.slowest)
+    options = {"batch": training.batch, "slowest": training.slowest, "gate": training.gate}
+    return experiment.rule.attach(model, **options, start=start)
 
 
 def fingerprint(data: Data) -> str:
