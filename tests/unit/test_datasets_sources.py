@@ -16,7 +16,7 @@ import torch
 from memlearn.core.errors import DataError, InputError
 from memlearn.core.random import Stream
 from memlearn.datasets import Data, Digits, FashionMnist, Mnist
-from memlearn.datasets.archive import PARTS, TEST_LABELS
+from memlearn.datasets.archive import PARTS, TEST_LABELS, shrunk
 from memlearn.datasets.base import shuffled
 from memlearn.datasets.cache import RemoteFile
 
@@ -193,6 +193,16 @@ PUBLISHED = Path(os.environ.get("MEMLEARN_DATA") or Path(__file__).resolve().par
 
 class TestPreparation:
     """Cropped, and in black and white."""
+
+    def test_shrinking_takes_means_of_areas(self) -> None:
+        image = np.arange(36, dtype=np.uint8).reshape(1, 6, 6)
+        assert np.array_equal(shrunk(image, 3)[0], np.rint(image[0].reshape(3, 2, 3, 2).mean((1, 3))))
+        assert np.array_equal(shrunk(image, 6), image)
+        edge = np.zeros((1, 3, 3), np.uint8)
+        edge[0, :, 1] = 240  # each of two pixels covers one and a half columns, of which one third is bright
+        assert shrunk(edge, 2).tolist() == [[[80, 80], [80, 80]]]
+        with pytest.raises(InputError, match="side = 7"):
+            shrunk(image, 7)
 
     def test_a_crop_takes_the_same_from_every_side(self, tmp_path: Path) -> None:
         folder = write_set(tmp_path)

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import ClassVar, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..core.component import quantity, setting
-from ..core.errors import DataError
+from ..core.errors import DataError, InputError
 from .base import AbstractDataset, Images
 from .cache import OWN_FOLDER, RemoteFile, cache_folder, expanded
 from .fetch import fetch
@@ -45,6 +46,9 @@ class AbstractIdxDataset(AbstractDataset):
     archive: ClassVar[Archive]
 
     crop: int = quantity(0, unit="1", ge=0, le=13, doc="pixels cut off on every side; 4 leaves 20 x 20")
+    side: int | None = quantity(
+        None, unit="1", ge=2, le=28, doc="shrink what is left to side x side pixels, by mean areas; none: as it is"
+    )
     black_white: bool = setting(False, doc="pixels above half of full scale become 1, all others 0")
 
     def _read(self, directory: Path | None) -> tuple[Images, Images]:
@@ -60,12 +64,33 @@ class AbstractIdxDataset(AbstractDataset):
         return self._prepared(train), self._prepared(test)
 
     def _prepared(self, images: Images) -> Images:
-        """Cropped and cut at half scale, as asked."""
+        """Cropped, shrunk and cut at half scale, as asked."""
         inner = slice(self.crop, 28 - self.crop)
         pixels = images.pixels[:, inner, inner]
+        if self.side is not None:
+            pixels = shrunk(pixels, self.side)
         if self.black_white:
             pixels = np.where(pixels > self.grey_levels // 2, np.uint8(self.grey_levels), np.uint8(0))
         return images._replace(pixels=pixels)
+
+
+def shrunk(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Images (n, m, m) as (n, side, side): each pixel is the mean of the area that it covers, rounded.
+
+    Raises:
+        InputError: the images are smaller.
+    """
+    there = pixels.shape[1]
+    if side > there:
+        raise InputError("side", side, f"at most {there}, the pixels along a side that cropping leaves")
+    edges = np.linspace(0, there, side + 1)
+    overlap = np.minimum(edges[1:, None], np.arange(1, there + 1)) - np.maximum(edges[:-1, None], np.arange(there))
+    share = overlap.clip(0) * (side / there)  # (side, m): how much of a new pixel each old one covers
+    found = np.empty((len(pixels), side, side), np.uint8)
+    for first in range(0, len(pixels), 4096):
+        part = pixels[first : first + 4096].astype(np.float64)
+        found[first : first + 4096] = np.rint(share @ part @ share.T)
+    return found
 
 
 def locate(archive: Archive, directory: Path | None = None) -> tuple[Path, ...]:
