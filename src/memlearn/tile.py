@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import get_args
 
 import torch
@@ -10,9 +11,9 @@ from torch import Tensor, nn
 
 from .arrays.gains import LineGains
 from .arrays.mapping import Access, AnyMapping, DifferentialPair
-from .arrays.wires import AnyWires, IdealWires, Matrices
+from .arrays.wires import AnyWires, IdealWires, Matrices, ResistiveWires
 from .cells import AnyCell, Single
-from .core.component import Component, quantity, setting
+from .core.component import Component, kind_of, quantity, setting
 from .core.errors import InputError, nearest
 from .core.ledger import Event, Ledger, Pass
 from .core.random import Stream
@@ -23,6 +24,7 @@ from .ops.pulse_update import Tally
 from .periphery import ADC, DAC, Address, AnyDriver, AnySense, Driven
 from .programming import Sent, Targets
 from .programming.base import Parallelism
+from .programming.delivery import Delivery
 from .programming.schemes import AbstractScheme, Known, Order, Programmed
 
 
@@ -140,6 +142,9 @@ class Tile(nn.Module):
         self.register_buffer("mask", used.bool(), persistent=False)
         self.ledger: Ledger | None
         self.matrices = Matrices(crossbar.wires)
+        wires = crossbar.wires
+        seen = isinstance(wires, ResistiveWires) and wires.weakens_writes
+        self.delivery = Delivery(wires, device, self.mask) if seen else None
         self.gains: LineGains | None = None  # correction circuits on the lines of a forward read
 
     @property
@@ -253,7 +258,10 @@ class Tile(nn.Module):
             slots: the time that it takes.
         """
         at = self._address("update", 2)
-        tally = self._send(plan, at)
+        if self.delivery is None:
+            tally = self._send(plan, at)
+        else:
+            tally, slots = self._deliver(plan, at, self.delivery.wires.write_order)
         if self.ledger is not None:
             self.ledger.count(self.name, Pass.UPDATE, Event.PULSE, tally.pulses)
             self.ledger.count(self.name, Pass.UPDATE, Event.PULSED_CELL, tally.cells)
@@ -324,6 +332,8 @@ class Tile(nn.Module):
         if plan.scheme.patience:
             chosen = chosen & (self.failures < plan.scheme.patience)
         order = Order(target, chosen, stream, event, known)
+        if self.delivery is not None:
+            order = order._replace(send=self._carrier(plan))
         done = self._bring(plan.scheme, order)
         if plan.scheme.patience:
             self.failures[chosen] = ((self.failures + 1) * done.failed)[chosen]
@@ -462,6 +472,27 @@ class Tile(nn.Module):
         """Pulses reach the cells."""
         device = self.array.device
         return device.pulse(self.state, plan, at.stream, at.event, backend=self.backend, threads=self.threads)[1]
+
+    def _deliver(self, plan: PulsePlan, at: Address, order: Parallelism) -> tuple[Tally, int]:
+        """Pulses reach the cells through the lines; the steps that it takes, one after the other."""
+        assert self.delivery is not None
+        settings = {"order": order, "backend": self.backend, "threads": self.threads}
+        done = self.delivery.send(self.state, plan, at.stream, at.event, **settings)
+        if self.ledger is not None:
+            self.ledger.count(self.name, Pass.UPDATE, Event.HALF_SELECTED, done.exposures.half)
+            self.ledger.count(self.name, Pass.UPDATE, Event.UNSELECTED, done.exposures.rest)
+        return done.tally, done.slots
+
+    def _carrier(self, plan: Targets) -> Callable[[Counts, Stream, int], object]:
+        """What takes the pulses of a closed loop through the lines.
+
+        Raises:
+            InputError: the scheme's pulses go by no law, so that nothing says what a weaker one does.
+        """
+        if not plan.scheme.lawful:
+            kind, allowed = kind_of(type(plan.scheme)), "does not pulse by the device's law, as lines need it"
+            raise InputError("scheme", kind, allowed, 'Set crossbar.wires.writes = "none", or take "write_verify".')
+        return lambda pulses, stream, event: self._deliver(pulses, Address(stream, event), plan.parallel)
 
     def _seen(self, chosen: Tensor, at: Address) -> Tensor:
         """S, shape of the cells: reads of single cells; what others than the chosen ones show is of no use."""

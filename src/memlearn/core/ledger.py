@@ -26,6 +26,8 @@ class Event(StrEnum):
     CELL_READ = "cell.read"
     PULSE = "cell.pulse"
     PULSED_CELL = "cell.pulsed"
+    HALF_SELECTED = "cell.half_selected"
+    UNSELECTED = "cell.unselected"
     TRAIN_SLOT = "line.train_slot"
     CELL_WRITE = "cell.write"
     SINGLE_READ = "cell.single_read"

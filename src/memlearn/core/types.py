@@ -53,6 +53,8 @@ class Counts(NamedTuple):
     """(..., rows, columns), int32: n > 0 pulses up, n < 0 pulses down."""
     drive: Drive | None = None
     """Voltage and width, where they are not the device's own."""
+    share: Tensor | None = None
+    """Part of the pulse's voltage that reaches each cell, shape of the cells; None: all of it."""
 
 
 class Trains(NamedTuple):

@@ -30,6 +30,8 @@ from .effects import (
     TelegraphNoise,
     WriteNoise,
 )
+from .partial import disturbed, pulsed_partly
+from .response import AnyResponse
 from .state import Cells, DeviceState
 
 Backend = Literal["reference", "cpu"]
@@ -54,6 +56,8 @@ class AbstractDevice(Component):
     kernels: ClassVar[Kernels]
     drive_columns: ClassVar[tuple[int, int, int, int] | None] = None
     """Columns of the parameters with up voltage, up width, down voltage, down width, in laws with a voltage axis."""
+    step_columns: ClassVar[tuple[int, ...]] = ()
+    """Columns of the parameters, up and down alike, that the step is proportional to; none in laws with voltages."""
     one_sided: ClassVar[bool] = False
     """A pulse down is a reset, which has a law of its own."""
 
@@ -75,6 +79,9 @@ class AbstractDevice(Component):
     retention: Retention = setting(Retention(), doc="forgetting, or leak, towards a level of rest")
     endurance: Endurance = setting(Endurance(), doc="closing of the window and failure with the cell's own pulses")
     series_resistance: float = quantity(0.0, unit="ohm", ge=0, doc="access resistance in series, seen by every read")
+    voltage_response: AnyResponse | None = setting(
+        None, doc="step of a pulse of which only a part of the voltage arrives; none: unknown"
+    )
     up_pulse: Pulse = setting(Pulse(), doc="pulse that raises the conductance")
     down_pulse: Pulse = setting(Pulse(), doc="pulse that lowers the conductance")
 
@@ -125,6 +132,48 @@ class AbstractDevice(Component):
     def plain(self) -> bool:
         """True when a noise-free read sees the state as it is, and nothing but pulses changes it."""
         return not self.series_resistance and not any(effect.active for effect in self._every_effect())
+
+    def check_partial(self) -> None:
+        """Raise InputError where nothing says what a part of a pulse's voltage does."""
+        if self.voltage_response is None:
+            allowed = f"is required where lines weaken pulses: {type(self).__name__} has no voltage axis"
+            remedy = 'For instance { kind = "sinh", steepness = 10 }.'
+            raise InputError("device.voltage_response", None, allowed, remedy)
+
+    def strength(self, share: Tensor, up: bool) -> Tensor:
+        """Step of a pulse of which `share` (>= 0, any shape) of the voltage arrives, relative to the full step."""
+        self.check_partial()
+        assert self.voltage_response is not None
+        return self.voltage_response.factor(share)
+
+    def partly(self, parameters: Tensor, share: Tensor, drive: Drive | None) -> Tensor:
+        """The parameters of cells (..., K) that only a part (...) of the voltage of their next pulses reaches."""
+        scaled = parameters.clone() if drive is None else self._driven(parameters, drive)
+        factor = self.strength(share, True)
+        for column in self.step_columns:
+            scaled[..., column] *= factor
+        return scaled
+
+    def arriving(self, pulses: Tensor, share: Tensor) -> Tensor:
+        """The pulses (shape of the cells) that do anything where so much of their voltage arrives."""
+        return pulses
+
+    def disturb(self, state: DeviceState, shares: Tensor, up: bool, stream: Stream, event: int) -> DeviceState:
+        """What pulses for other cells do to those beside them: small mean steps, without noise and without a count.
+
+        Small steps add up: the cells are moved once, by the sum. The state is consumed, as by `pulse`.
+
+        Arguments:
+            state: the cells.
+            shares: (steps, shape of the cells): part of the pulse's voltage across each cell; a negative one pushes
+                the other way, 0 does nothing.
+            up: direction of the pulses.
+            stream, event: address of the random numbers of laws that draw.
+        """
+        for way in (up, not up):
+            part = (shares if way == up else shares * -self._ratio(up)).clamp_min(0)
+            disturbed(self, state, (self.strength(part, way) * (part > 0)).sum(0), way, stream, event)
+        return state
 
     def adjusted(self, cells: Cells, stream: Stream) -> Cells:
         """New cells as the law wants them, where it has deviations of its own; `columns` is told about these."""
@@ -206,6 +255,7 @@ class AbstractDevice(Component):
         *,
         backend: Backend = "cpu",
         threads: int = 1,
+        more: bool = False,
     ) -> tuple[DeviceState, Tally]:
         """Apply a plan of identical pulses, exactly as many and in the order that it says.
 
@@ -218,25 +268,34 @@ class AbstractDevice(Component):
             backend: "cpu" for the compiled kernel, "reference" for plain NumPy; they agree bit for bit, laws with
                 powers or exponentials to rounding.
             threads: for the compiled kernel; the result does not depend on it.
+            more: further pulses of the same write follow; `settle` is to be called after the last.
 
         Raises:
             InputError: the plan does not fit the cells.
         """
         _fits(plan, tuple(state.conductance.shape))
         if state.conductance.device.type != "cpu":
-            return self._pulse_on_host(state, plan, stream, event, backend, threads)
+            return self._pulse_on_host(state, plan, stream, event, backend, threads, more)
         tally = self._pulse(state, plan, stream.child("cycle"), event, backend, threads)
+        return (state, tally) if more else (self.settle(state, stream, event), tally)
+
+    def settle(self, state: DeviceState, stream: Stream, event: int) -> DeviceState:
+        """What the pulses of an event leave behind beside the step: write noise, relaxation, wear."""
         if any(effect.active for effect in self._effects()):
             touched = state.counters[..., 1] == stamp(event)
             for effect, columns in self._memories(state):
                 effect.pulsed(columns, state, touched, stream.child(type(effect).__name__), event)
                 self._bound(state)
-        return state, tally
+        return state
 
     def _pulse(
         self, state: DeviceState, plan: PulsePlan, stream: Stream, event: int, backend: Backend, threads: int
     ) -> Tally:
         """The law at work on the cells' own memory."""
+        if isinstance(plan, Counts) and plan.share is not None:
+            return pulsed_partly(
+                self, state, plan, lambda full: self._pulse(state, full, stream, event, backend, threads)
+            )
         g, counters = state.conductance, state.counters
         p = state.parameters if plan.drive is None else self._driven(state.parameters, plan.drive)
         cells, kernels = g.numel(), self.kernels
@@ -264,6 +323,13 @@ class AbstractDevice(Component):
             parameters[..., column] = value
         return parameters
 
+    def _ratio(self, up: bool) -> float:
+        """Voltage of the device's own pulse over that of the opposite one; 1 where they are not both known."""
+        ways = self.up_pulse.voltage, self.down_pulse.voltage
+        if not (ways[0] and ways[1]):
+            return 1.0
+        return abs(ways[0] / ways[1]) if up else abs(ways[1] / ways[0])
+
     def _every_effect(self) -> Iterator[AbstractEffect]:
         """The effects among the settings, in their order."""
         settings = (getattr(self, name) for name in type(self).model_fields)
@@ -287,11 +353,18 @@ class AbstractDevice(Component):
         g.copy_(torch.minimum(torch.maximum(g, p[..., 0]), p[..., 1]))
 
     def _pulse_on_host(
-        self, state: DeviceState, plan: PulsePlan, stream: Stream, event: int, backend: Backend, threads: int
+        self,
+        state: DeviceState,
+        plan: PulsePlan,
+        stream: Stream,
+        event: int,
+        backend: Backend,
+        threads: int,
+        more: bool,
     ) -> tuple[DeviceState, Tally]:
         """Cells on an accelerator: there is no kernel there yet, so they travel. Right, and slow."""
         host = DeviceState(*(tensor.cpu().contiguous() for tensor in state))
-        _, tally = self.pulse(host, plan, stream, event, backend=backend, threads=threads)
+        _, tally = self.pulse(host, plan, stream, event, backend=backend, threads=threads, more=more)
         for kept, moved in zip(state, host, strict=True):
             kept.copy_(moved)
         return state, tally
@@ -302,6 +375,8 @@ def _fits(plan: PulsePlan, cells: tuple[int, ...]) -> None:
     if isinstance(plan, Counts):
         if tuple(plan.pulses.shape) != cells:
             raise InputError("plan.pulses", tuple(plan.pulses.shape), f"must have the shape of the cells, {cells}")
+        if plan.share is not None and tuple(plan.share.shape) != cells:
+            raise InputError("plan.share", tuple(plan.share.shape), f"must have the shape of the cells, {cells}")
         return
     tall, wide, rows, columns = cells
     for name, given, lines in (("rows", plan.rows, tall * rows), ("columns", plan.columns, wide * columns)):

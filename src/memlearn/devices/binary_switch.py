@@ -42,6 +42,7 @@ class BinarySwitch(AbstractDevice):
 
     kind: Literal["binary_switch"] = "binary_switch"
     kernels: ClassVar[Kernels] = compile_step(step, drawn=True)
+    step_columns: ClassVar[tuple[int, ...]] = (2, 3)
     sources: ClassVar[tuple[str, ...]] = (
         "Gaba et al., Nanoscale 5:5872 (2013): random switching, waits that fall exponentially with V",
         "Vincent et al., IEEE Trans. Biomed. Circuits Syst. 9:166 (2015): learning with stochastic binary cells",
@@ -80,6 +81,35 @@ class BinarySwitch(AbstractDevice):
         speeds = cells.up / self.mean_step, cells.down / self.mean_step
         rates = torch.tensor(self._rate(True)), torch.tensor(self._rate(False))
         return [*(_chance(rate, speed) for rate, speed in zip(rates, speeds, strict=True)), *speeds]
+
+    @property
+    def rated(self) -> bool:
+        """Whether waiting times say what any voltage does."""
+        pulses = self.up_pulse, self.down_pulse
+        return self.time_constant is not None and all(p.voltage is not None and p.width is not None for p in pulses)
+
+    def check_partial(self) -> None:
+        """By waiting times where they are known; else by the response, of the probability."""
+        if not self.rated:
+            super().check_partial()
+
+    def strength(self, share: Tensor, up: bool) -> Tensor:
+        """Probability, relative to that of the full pulse."""
+        if not self.rated:
+            return super().strength(share, up)
+        pulse = self.up_pulse if up else self.down_pulse
+        assert pulse.voltage is not None and pulse.width is not None
+        return (-torch.expm1(-self._waits(pulse.voltage * share, pulse.width)) / self.probability(up)).to(share)
+
+    def partly(self, parameters: Tensor, share: Tensor, drive: Drive | None) -> Tensor:
+        """Probabilities under the voltages that arrive."""
+        if not self.rated:
+            return super().partly(parameters, share, drive)
+        up, down = self.up_pulse, self.down_pulse
+        given = drive or Drive(up.voltage or 0.0, up.width or 0.0, down.voltage or 0.0, down.width or 0.0)
+        return self._driven(
+            parameters, given._replace(up_voltage=given.up_voltage * share, down_voltage=given.down_voltage * share)
+        )
 
     def _rate(self, up: bool) -> float:
         """f = 1: waiting times in a pulse of the device's own."""

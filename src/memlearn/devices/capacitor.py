@@ -29,6 +29,7 @@ class Capacitor(AbstractDevice):
 
     kind: Literal["capacitor"] = "capacitor"
     kernels: ClassVar[Kernels] = KERNELS
+    step_columns: ClassVar[tuple[int, ...]] = (2, 3, 4, 5)
     sources: ClassVar[tuple[str, ...]] = (
         "Li et al., VLSI Technology (2018): capacitor cells",
         "Rasch et al., IEEE AICAS (2021), arXiv 2104.02184: values, with a lifetime of 1e6 mini-batches",

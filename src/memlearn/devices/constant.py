@@ -23,6 +23,7 @@ class ConstantStep(AbstractDevice):
 
     kind: Literal["constant_step"] = "constant_step"
     kernels: ClassVar[Kernels] = compile_step(step)
+    step_columns: ClassVar[tuple[int, ...]] = (2, 3)
     sources: ClassVar[tuple[str, ...]] = ("Gokmen and Vlasov, Front. Neurosci. 10:333 (2016), constant-step device",)
 
     def columns(self, cells: Cells) -> list[Tensor]:

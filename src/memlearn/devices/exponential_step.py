@@ -34,6 +34,7 @@ class ExponentialStep(AbstractDevice):
 
     kind: Literal["exponential_step"] = "exponential_step"
     kernels: ClassVar[Kernels] = compile_step(step)
+    step_columns: ClassVar[tuple[int, ...]] = (2, 5)
     sources: ClassVar[tuple[str, ...]] = (
         "Gong et al., Nat. Commun. 9:2102 (2018), fit to ReRAM",
         "Rasch et al., IEEE AICAS (2021), arXiv 2104.02184: law and values",

@@ -57,6 +57,7 @@ class JumpTable(AbstractDevice):
 
     kind: Literal["jump_table"] = "jump_table"
     kernels: ClassVar[Kernels] = compile_step(step, drawn=True, table=True)
+    step_columns: ClassVar[tuple[int, ...]] = (3, 5)
     sources: ClassVar[tuple[str, ...]] = (
         "Burr et al., IEEE Trans. Electron Devices 62:3498 (2015): jump tables of phase-change cells",
         "Interpolation between bins at equal u: made for memlearn",

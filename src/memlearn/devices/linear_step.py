@@ -28,6 +28,7 @@ class LinearStep(AbstractDevice):
 
     kind: Literal["linear_step"] = "linear_step"
     kernels: ClassVar[Kernels] = KERNELS
+    step_columns: ClassVar[tuple[int, ...]] = (2, 3, 4, 5)
     sources: ClassVar[tuple[str, ...]] = (
         "Rasch et al., IEEE AICAS (2021), arXiv 2104.02184: linear-step device",
         "Tang et al., IEDM (2018): ECRAM that follows it, slopes 0.1153 up and 0.5085 down",

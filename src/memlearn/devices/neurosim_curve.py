@@ -108,6 +108,7 @@ class NeuroSimCurve(AbstractDevice):
 
     kind: Literal["neurosim_curve"] = "neurosim_curve"
     kernels: ClassVar[Kernels] = KERNELS
+    step_columns: ClassVar[tuple[int, ...]] = (2, 3, 4, 5)
     sources: ClassVar[tuple[str, ...]] = (
         "Chen, Peng and Yu, IEEE TCAD 37:3067 (2018), NeuroSim: the curve and its label",
         "Conversion of labels and pulses to affine steps: derived for memlearn",

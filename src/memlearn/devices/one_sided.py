@@ -42,6 +42,7 @@ class OneSided(AbstractDevice):
 
     kind: Literal["one_sided"] = "one_sided"
     kernels: ClassVar[Kernels] = compile_step(step, uneven=True)
+    step_columns: ClassVar[tuple[int, ...]] = (2, 3)
     one_sided: ClassVar[bool] = True
     sources: ClassVar[tuple[str, ...]] = (
         "Nandakumar et al., Front. Neurosci. 14:406 (2020): phase-change cells",
@@ -71,6 +72,15 @@ class OneSided(AbstractDevice):
             level = state.parameters[..., _LEVEL]
             level += self.reset_device_spread * self.range * random.normal(stream.child("reset"), 0, level.shape, level)
         return state
+
+    def strength(self, share: Tensor, up: bool) -> Tensor:
+        """Up as the response says; a reset happens in full where that is at least a half, or not at all."""
+        factor = super().strength(share, up)
+        return factor if up else (factor >= 0.5).to(factor)
+
+    def arriving(self, pulses: Tensor, share: Tensor) -> Tensor:
+        """Without the resets that too little voltage arrives of."""
+        return pulses * ((pulses > 0) | (self.strength(share.clamp_min(0), False) > 0))
 
     def columns(self, cells: Cells) -> list[Tensor]:
         """Step far up, what it grows by at the lower bound, rate in 1/S, level."""

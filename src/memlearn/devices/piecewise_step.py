@@ -50,6 +50,7 @@ class PiecewiseStep(AbstractDevice):
 
     kind: Literal["piecewise_step"] = "piecewise_step"
     kernels: ClassVar[Kernels] = compile_step(step, table=True)
+    step_columns: ClassVar[tuple[int, ...]] = (3, 5)
     sources: ClassVar[tuple[str, ...]] = (
         "Rasch et al., IEEE AICAS (2021), arXiv 2104.02184: piecewise-step device",
         "Burr et al., IEEE Trans. Electron Devices 62:3498 (2015): steps against conductance, measured",

@@ -31,6 +31,7 @@ class PowerStep(AbstractDevice):
 
     kind: Literal["power_step"] = "power_step"
     kernels: ClassVar[Kernels] = compile_step(step)
+    step_columns: ClassVar[tuple[int, ...]] = (2, 5)
     sources: ClassVar[tuple[str, ...]] = (
         "Fusi and Abbott, Nat. Neurosci. 10:485 (2007)",
         "Frascaroli et al., Sci. Rep. 8:7178 (2018)",

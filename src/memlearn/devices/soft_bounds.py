@@ -30,6 +30,7 @@ class SoftBounds(AbstractDevice):
 
     kind: Literal["soft_bounds"] = "soft_bounds"
     kernels: ClassVar[Kernels] = compile_step(step)
+    step_columns: ClassVar[tuple[int, ...]] = (2, 3, 4, 5)
     sources: ClassVar[tuple[str, ...]] = (
         "Fusi and Abbott, Nat. Neurosci. 10:485 (2007), soft bounds",
         "Frascaroli et al., Sci. Rep. 8:7178 (2018), soft bounds measured in memristors",

@@ -43,6 +43,7 @@ class SoftBoundsReference(AbstractDevice):
 
     kind: Literal["soft_bounds_reference"] = "soft_bounds_reference"
     kernels: ClassVar[Kernels] = compile_step(step)
+    step_columns: ClassVar[tuple[int, ...]] = (2, 3)
     sources: ClassVar[tuple[str, ...]] = (
         "Gong et al., Nat. Commun. 9:2102 (2018), ReRAM with soft bounds",
         "Gong and Rasch, IEDM (2022), arrays: reference at the symmetric point with an error of 5 %",

@@ -12,9 +12,11 @@ import torch
 from torch import Tensor
 
 from ..core.errors import InputError
+from ..core.random import Stream
 from ..core.types import Drive
 from .base import AbstractDevice, Pulse
-from .state import Cells
+from .partial import push
+from .state import Cells, DeviceState
 
 DRIVE = (2, 3, 4, 5)
 
@@ -101,6 +103,34 @@ class VoltageDriven(AbstractDevice):
         p = [cells.lower.numpy(), cells.upper.numpy(), *(np.asarray(part, np.float64) for part in parts)]
         g = np.full(1, self.middle)
         return float(self.kernels.step(g, p, True)[0]), float(self.kernels.step(g, p, False)[0])
+
+    def check_partial(self) -> None:
+        """Every voltage has its effect."""
+
+    def partly(self, parameters: Tensor, share: Tensor, drive: Drive | None) -> Tensor:
+        """Under the voltages that arrive."""
+        given = drive or self.drive
+        return self._driven(
+            parameters,
+            given._replace(up_voltage=given.up_voltage * share, down_voltage=given.down_voltage * share),
+        )
+
+    def disturb(self, state: DeviceState, shares: Tensor, up: bool, stream: Stream, event: int) -> DeviceState:
+        """One pulse after the other, as what one does depends on where the cell is."""
+        for step, share in enumerate(shares):
+            for way in (up, not up):
+                part = (share if way == up else share * -self._ratio(up)).reshape(-1)
+                voltage = self.drive.up_voltage if way else self.drive.down_voltage
+                least = float(self.least_voltage(way)) / abs(float(voltage))
+                index = (part > least).nonzero()[:, 0]
+                if len(index):
+                    p = state.parameters.view(-1, state.parameters.shape[-1])[index]
+                    push(self, state, index, self.partly(p, part[index].to(p), None), way, stream.child(step), event)
+        return state
+
+    def least_voltage(self, up: bool) -> float:
+        """V, no sign, below which no cell moves, wherever it is."""
+        return 0.0
 
     def _own(self, pulse: Pulse, step: float) -> tuple[float, float]:
         """Voltage and width of a pulse that moves mid-range by `step` unless its width is given."""

@@ -83,6 +83,10 @@ class VTEAM(VoltageDriven):
         """The same wherever the cell is."""
         return self.v_on if up else self.v_off
 
+    def least_voltage(self, up: bool) -> float:
+        """The threshold, which no cell has to itself."""
+        return abs(self.threshold(up))
+
     def rate(self, voltage: float) -> float:
         """dx/dt, m/s, under a constant voltage (V): positive raises the resistance."""
         if voltage >= self.v_off:

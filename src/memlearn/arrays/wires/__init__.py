@@ -7,6 +7,7 @@ from .functions import transfer as transfer
 from .ideal import IdealWires as IdealWires
 from .matrices import Matrices as Matrices
 from .resistive import ResistiveWires as ResistiveWires
+from .writing import write_voltages as write_voltages
 
 MEMBERS = members(globals(), AbstractWires)
 AnyWires = choice(MEMBERS)

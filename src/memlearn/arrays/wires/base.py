@@ -16,6 +16,11 @@ class AbstractWires(Component):
     The cells being ohmic, the array is a matrix in each direction, and a read is a product with it.
     """
 
+    @property
+    def weakens_writes(self) -> bool:
+        """Whether pulses lose voltage on their way to the cells."""
+        return False
+
     cheap: ClassVar[bool] = False
     """Whether `transfer` costs less than a comparison of the cells with those it was last asked for."""
 

@@ -7,17 +7,24 @@ from typing import ClassVar, Literal
 from torch import Tensor
 
 from ...core.component import quantity, setting
+from ..selection import AnySelection, HalfVoltage
 from .base import AbstractWires
 from .circuit import DoubleSided, Resistances
 from .functions import transfers
 from .solvers import Solver
+from .writing import Drivers
 
 
 class ResistiveWires(AbstractWires):
     """Drivers, line segments and sense inputs of finite resistance; Kirchhoff's laws are solved exactly.
 
     One segment per crossing; drivers of word lines on the left, sense inputs of bit lines at the bottom, and the other
-    way round in a transposed read. Writes see no wires: a pulse reaches its cell in full.
+    way round in a transposed read. In a write both are driven. `reads` and `writes` say which passes see the wires.
+
+    Writes are exact (`exact`: the network is solved for every step, with the cells as the steps before have left them)
+    or frozen (`frozen`: for the first pulse of every cell at once, with the cells as they were before it, then for the
+    second, ...; trains sample by sample). While `selection` switches other rows off, rows do not know of each other,
+    and exact costs no more.
     """
 
     kind: Literal["resistive"] = "resistive"
@@ -30,15 +37,35 @@ class ResistiveWires(AbstractWires):
     r_source: float = quantity(0.0, unit="ohm", ge=0, doc="of a driver, in either direction")
     r_sense: float = quantity(0.0, unit="ohm", ge=0, doc="of a sense input, in either direction")
     double_sided: DoubleSided = setting("none", doc="lines that are driven, or sensed, at both ends")
-    reads: Literal["both", "forward"] = setting("both", doc="reads that see the wires; in the others they are ideal")
+    reads: Literal["both", "forward", "none"] = setting("both", doc="reads that see the wires; others find them ideal")
+    writes: Literal["none", "exact", "frozen"] = setting(
+        "none", doc="whether pulses see the wires, step by step or with the cells frozen; none: they arrive in full"
+    )
+    selection: AnySelection = setting(HalfVoltage(), doc="what lines carry that are not selected in a write")
+    write_order: Literal["row", "column", "cell"] = setting(
+        "row", doc="cells that are written at once in plans by cell; trains write what fires at once"
+    )
+    write_tolerance: float = quantity(
+        1e-5, unit="1", gt=0, lt=1, doc="most that a delivered voltage may be wrong, relative to the pulse"
+    )
     tolerance: float = quantity(
         1e-9, unit="1", gt=0, lt=1, doc="most that a current may be wrong, relative to the largest"
     )
     solver: Solver = setting("auto", doc="auto, ports, hybrid, lines or sparse; see docs/wires.md")
 
+    @property
+    def weakens_writes(self) -> bool:
+        """As set."""
+        return self.writes != "none"
+
+    @property
+    def drivers(self) -> Drivers:
+        """What a write drives the lines through: at both ends a line has the driver's resistance."""
+        return Drivers(self.r_word_line, self.r_bit_line, self.r_source, self.r_source, self.double_sided)
+
     def transfer(self, conductance: Tensor, *, transposed: bool = False) -> Tensor:
         """The network as one matrix, array by array."""
-        if transposed and self.reads == "forward":
+        if self.reads == "none" or (transposed and self.reads == "forward"):
             return conductance
         lines = Resistances(self.r_word_line, self.r_bit_line, self.r_source, self.r_sense, self.double_sided)
         network = lines.network(conductance.shape[-2], conductance.shape[-1], "transposed" if transposed else "forward")

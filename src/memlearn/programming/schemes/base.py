@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import ClassVar, NamedTuple
 
 from torch import Tensor
 
 from ...core.component import Component
 from ...core.random import Stream
+from ...core.types import Counts
 from ...devices import AbstractDevice, Backend, DeviceState
 
 
@@ -33,6 +35,15 @@ class Order(NamedTuple):
     """First of `AbstractScheme.events` consecutive event numbers."""
     sent: Known | None = None
     """For schemes that need no feedback, where the plan knows it."""
+    send: Callable[[Counts, Stream, int], object] | None = None
+    """What carries pulses to the cells where lines weaken them; None: they arrive in full."""
+
+    def pulse(self, device: AbstractDevice, state: DeviceState, plan: Counts, event: int, backend: Backend) -> None:
+        """Send pulses to the cells."""
+        if self.send is None:
+            device.pulse(state, plan, self.stream, event, backend=backend)
+        else:
+            self.send(plan, self.stream, event)
 
 
 class Programmed(NamedTuple):
@@ -53,6 +64,9 @@ class AbstractScheme(Component):
 
     unseen: ClassVar[bool] = False
     """Changes are made from where a cell is, without a read before."""
+
+    lawful: ClassVar[bool] = True
+    """Its pulses go through the device's law, and so through lines that weaken them."""
 
     def check(self, device: AbstractDevice) -> None:
         """Raise InputError where the scheme does not know how to write this device."""

@@ -20,6 +20,7 @@ class GateCompliance(AbstractScheme):
     """
 
     kind: Literal["gate_compliance"] = "gate_compliance"
+    lawful: ClassVar[bool] = False
     sources: ClassVar[tuple[str, ...]] = (
         "Li et al., Nat. Commun. 9:2385 (2018): gate 0.6 to 1.7 V, 2 % update variation",
     )

@@ -23,6 +23,7 @@ class GateRamp(AbstractScheme):
     """
 
     kind: Literal["gate_ramp"] = "gate_ramp"
+    lawful: ClassVar[bool] = False
     sources: ClassVar[tuple[str, ...]] = (
         "Milo et al. (2021), incremental gate voltage with verify algorithm (IGVVA)",
         "Li et al., Nat. Commun. 9:2385 (2018): gate 0.6 to 1.7 V, conductance linear in it",

@@ -80,5 +80,5 @@ class IncrementalStepPulses(AbstractScheme):
                     self.down.voltages(own.down_voltage, climb.to(seen)), own.down_width,
                 )  # fmt: skip
                 pulses += active
-                device.pulse(state, Counts(way, drive), order.stream, event, backend=backend)
+                order.pulse(device, state, Counts(way, drive), event, backend)
         return Programmed(pulses, reads, seen, active)

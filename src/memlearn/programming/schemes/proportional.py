@@ -23,6 +23,7 @@ class Proportional(AbstractScheme):
     """
 
     kind: Literal["proportional"] = "proportional"
+    lawful: ClassVar[bool] = False
     unseen: ClassVar[bool] = True
     sources: ClassVar[tuple[str, ...]] = (
         "Wang, Li and Wang, Neuromorph. Comput. Eng. 4:032002 (2024), ideal parallel update",

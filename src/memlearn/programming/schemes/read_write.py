@@ -58,5 +58,5 @@ class ReadWrite(AbstractScheme):
             plan = Counts(wanted.sign().int(), Drive(*drive))
         else:
             plan = Counts(wanted.round().int())
-        device.pulse(state, plan, order.stream, order.event, backend=backend)
+        order.pulse(device, state, plan, order.event, backend)
         return Programmed(plan.pulses.abs(), order.chosen.int(), seen, torch.zeros_like(order.chosen))

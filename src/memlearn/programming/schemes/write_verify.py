@@ -48,7 +48,7 @@ class WriteVerify(AbstractScheme):
 
     def program(self, device: AbstractDevice, state: DeviceState, order: Order, backend: Backend) -> Programmed:
         """Read and pulse until every chosen cell is within its window or given up."""
-        fits = device.plain and state.conductance.device.type == "cpu"
+        fits = device.plain and state.conductance.device.type == "cpu" and order.send is None
         return (self._compiled if backend == "cpu" and fits else self._staged)(device, state, order)
 
     def _staged(self, device: AbstractDevice, state: DeviceState, order: Order) -> Programmed:
@@ -67,7 +67,7 @@ class WriteVerify(AbstractScheme):
             if number < self.max_pulses:
                 pulses += active
                 plan = Counts((away.sign() * active).int())
-                device.pulse(state, plan, order.stream, event, backend="reference")
+                order.pulse(device, state, plan, event, "reference")
         return Programmed(pulses, reads, seen, active)
 
     def _compiled(self, device: AbstractDevice, state: DeviceState, order: Order) -> Programmed:

@@ -1,0 +1,287 @@
+"""Writes as they arrive: the voltage at every cell, step by step, where lines have a resistance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..arrays.selection import Exposures
+from ..arrays.wires import ResistiveWires
+from ..arrays.wires.writing import gated, shares
+from ..core.random import Stream
+from ..core.types import SIGN_BIT, Counts, Drive, PulsePlan, Trains
+from ..devices import AbstractDevice, Backend, DeviceState
+from ..ops.pulse_update import Tally, stamp
+from .base import Parallelism
+
+_CHUNK = 32
+"""Steps of an array whose fields are held at once."""
+
+
+class Steps(NamedTuple):
+    """Steps of one polarity that happen at once, or in any order; none pulses a cell that another pulses."""
+
+    array: Tensor
+    """int64, (steps,): the physical array of each."""
+    rows: Tensor
+    """bool, (steps, rows): selected word lines."""
+    columns: Tensor
+    """bool, (steps, columns)."""
+    up: bool
+    turn: int = 0
+    """Which of its cells' pulses this is: what is random in them is drawn under this number."""
+
+
+class _How(NamedTuple):
+    """What the steps of a write share."""
+
+    drive: Drive | None
+    stream: Stream
+    event: int
+    backend: Backend
+    threads: int
+
+
+class Delivered(NamedTuple):
+    """What a write did."""
+
+    tally: Tally
+    exposures: Exposures
+    """Cells under voltage, added up over the steps."""
+    slots: int
+    """Steps one after the other, of the array that needs most."""
+
+
+class Delivery:
+    """Sends plans to cells through the lines of their arrays.
+
+    The steps of `Counts` are taken line by line (or cell by cell), pulses up before pulses down; those of `Trains`
+    sample by sample and slot by slot, signs of rows and columns apart: ++ and --, then +- and -+.
+
+    Arguments:
+        wires: resistances, selection, order, and whether conductances are frozen for a while.
+        device: law of the cells.
+        used: mask of the cells that exist, (tile rows, tile columns, rows, columns).
+
+    Raises:
+        InputError: the law says nothing about pulses that arrive in part.
+    """
+
+    def __init__(self, wires: ResistiveWires, device: AbstractDevice, used: Tensor) -> None:
+        device.check_partial()
+        self.wires, self.device, self.scheme = wires, device, wires.selection
+        self.shape = used.shape
+        self.network = wires.drivers.network(*used.shape[2:])
+        flat = used.reshape(-1, *used.shape[2:])
+        self.lines_used = flat.any(-1), flat.any(-2)
+        one = torch.tensor([True, False])
+        level = self.scheme.nominal(one, one)
+        self.live = bool(level[0, 1] != 0), bool(level[1, 0] != 0), bool(level[1, 1] != 0)
+
+    def send(
+        self,
+        state: DeviceState,
+        plan: PulsePlan,
+        stream: Stream,
+        event: int,
+        *,
+        order: Parallelism = "row",
+        backend: Backend = "cpu",
+        threads: int = 1,
+    ) -> Delivered:
+        """Pulse the cells of a plan and disturb those beside them; the state is changed in place.
+
+        Arguments:
+            state: the cells.
+            plan: `Counts` with the shape of the cells, or `Trains` over their lines.
+            stream, event: address of the random numbers.
+            order: cells of a plan of counts that are written at once; "array" is written row by row.
+            backend, threads: as of `AbstractDevice.pulse`; fields are solved by as many threads.
+        """
+        total, done = Exposures(0, 0, 0), torch.zeros(self.lines_used[0].shape[0], dtype=torch.int64)
+        before = cells = None
+        for key, steps in self._steps(plan, order):
+            if key is None or key != before:
+                cells, before = self._seen(state), key
+            assert cells is not None
+            total = Exposures(*(a + b for a, b in zip(total, self._exposures(steps), strict=True)))
+            done += torch.bincount(steps.array, minlength=len(done))
+            drawn = stream.child("turn", steps.turn) if steps.turn else stream
+            self._send(state, cells, steps, _How(plan.drive, drawn, event, backend, threads))
+        self.device.settle(state, stream, event)
+        if isinstance(plan, Counts):
+            tally = Tally(int(plan.pulses.abs().sum()), int(torch.count_nonzero(plan.pulses)))
+        else:
+            tally = Tally(total.selected, int((state.counters[..., 1] == stamp(event)).sum()))
+        return Delivered(tally, total, int(done.max()))
+
+    def _seen(self, state: DeviceState) -> Tensor:
+        """S, float64, (arrays, rows, columns): what the network is made of now."""
+        return self.device.visible(state).double().cpu().reshape(-1, *self.shape[2:])
+
+    # What is written in which order.
+
+    def _steps(self, plan: PulsePlan, order: Parallelism) -> Iterator[tuple[object, Steps]]:
+        """The steps, each with a key: those of equal keys see the same conductances; None: those of the moment."""
+        if isinstance(plan, Trains):
+            return self._of_trains(plan)
+        pulses = plan.pulses.cpu().reshape(-1, *self.shape[2:])
+        order = "row" if order == "array" else order
+        if self.scheme.gated and order != "column":
+            return self._row_by_row_apart(pulses, order)
+        return self._frozen(pulses, order) if self.wires.writes == "frozen" else self._line_by_line(pulses, order)
+
+    def _row_by_row_apart(self, pulses: Tensor, order: Parallelism) -> Iterator[tuple[object, Steps]]:
+        """Rows that do not know of each other: all at once, each in its own order."""
+        for j in range(pulses.shape[2]) if order == "cell" else (slice(None),):
+            part = pulses if order == "row" else _only(pulses, (slice(None), j))
+            for up in (True, False):
+                for turn in range(_longest(part, up)):
+                    yield turn if self.wires.writes == "frozen" else None, _steps(part, "row", up, turn)
+
+    def _line_by_line(self, pulses: Tensor, order: Parallelism) -> Iterator[tuple[object, Steps]]:
+        """Line after line, all its pulses up, then all down; the physical arrays at the same time."""
+        lines = 2 if order == "column" else 1
+        for line in pulses.any(0).any(3 - lines - 1).nonzero()[:, 0].tolist():
+            here = _only(pulses, (line, slice(None)) if lines == 1 else (slice(None), line))
+            cells = here.any(0).any(0).nonzero()[:, 0].tolist() if order == "cell" else (None,)
+            for j in cells:
+                part = here if j is None else _only(here, (line, j))
+                for up in (True, False):
+                    for turn in range(_longest(part, up)):
+                        yield None, _steps(part, order, up, turn)
+
+    def _frozen(self, pulses: Tensor, order: Parallelism) -> Iterator[tuple[object, Steps]]:
+        """The first pulses of all cells, then the second ones, ...; all lines see the same conductances meanwhile."""
+        for turn in range(max(_longest(pulses, True), _longest(pulses, False))):
+            for up in (True, False):
+                if _longest(pulses, up) > turn:
+                    yield turn, _steps(pulses, order, up, turn)
+
+    def _of_trains(self, plan: Trains) -> Iterator[tuple[object, Steps]]:
+        """Sample after sample, slot after slot; frozen conductances are those before the sample."""
+        tall, wide, height, width = self.shape
+        for sample in range(len(plan.rows)):
+            rows = plan.rows[sample].cpu().reshape(tall, 1, height).expand(-1, wide, -1).reshape(-1, height)
+            columns = plan.columns[sample].cpu().reshape(1, wide, width).expand(tall, -1, -1).reshape(-1, width)
+            minus = (rows >> SIGN_BIT & 1).bool(), (columns >> SIGN_BIT & 1).bool()
+            for slot in range(SIGN_BIT):
+                fires, crosses = (rows >> slot & 1).bool(), (columns >> slot & 1).bool()
+                if not (bool(fires.any()) and bool(crosses.any())):
+                    continue
+                for signs in ((False, False), (True, True), (False, True), (True, False)):
+                    up = signs[0] == signs[1]
+                    if plan.only_up and not up:
+                        continue
+                    row, column = fires & (minus[0] == signs[0]), crosses & (minus[1] == signs[1])
+                    array = (row.any(-1) & column.any(-1)).nonzero()[:, 0]
+                    if len(array):
+                        key = sample if self.wires.writes == "frozen" else None
+                        turn = 1 + sample * SIGN_BIT + slot
+                        yield key, Steps(array, row[array], column[array], up, turn)
+
+    # What a step does.
+
+    def _send(self, state: DeviceState, cells: Tensor, steps: Steps, how: _How) -> None:
+        """Pulse the selected cells of these steps by what arrives, and disturb the others."""
+        plan, arrived = torch.zeros(cells.shape, dtype=torch.int32), torch.zeros(cells.shape)
+        for chosen, share in self._shares(cells, steps, how.threads):
+            picked = Steps(steps.array[chosen], steps.rows[chosen], steps.columns[chosen], steps.up)
+            self._enter(plan, arrived, picked, share)
+            self._disturb(state, picked, share, how)
+        sent = Counts(plan.reshape(self.shape), how.drive, arrived.reshape(self.shape))
+        self.device.pulse(state, sent, how.stream, how.event, backend=how.backend, threads=how.threads, more=True)
+
+    def _shares(self, cells: Tensor, steps: Steps, threads: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Which steps, and parts of the pulse: (steps, rows, columns), or (steps, columns) where a row is alone."""
+        if self.scheme.gated and bool((steps.rows.sum(-1) == 1).all()):
+            place = steps.rows.int().argmax(-1)
+            bit = self.scheme.lines(steps.rows, steps.columns).bit
+            yield torch.arange(len(place)), gated(cells[steps.array, place], place, bit, self.network).float()
+            return
+        groups = [
+            part
+            for array in steps.array.unique().tolist()
+            for part in (steps.array == array).nonzero()[:, 0].split(_CHUNK)
+        ]
+
+        def solve(chosen: Tensor) -> Tensor:
+            rows, columns, tolerance = steps.rows[chosen], steps.columns[chosen], self.wires.write_tolerance
+            one = cells[steps.array[chosen[0]]]
+            return shares(one, rows, columns, self.scheme, self.network, tolerance).float()
+
+        if threads == 1:
+            yield from ((chosen, solve(chosen)) for chosen in groups)
+            return
+        with ThreadPoolExecutor(threads) as pool:
+            for first in range(0, len(groups), threads):
+                some = groups[first : first + threads]
+                yield from zip(some, pool.map(solve, some), strict=True)
+
+    def _enter(self, plan: Tensor, arrived: Tensor, steps: Steps, share: Tensor) -> None:
+        """Write down one pulse for each selected cell, and what reaches it; both (arrays, rows, columns)."""
+        sign = 1 if steps.up else -1
+        if share.dim() == 2:
+            place = steps.rows.int().argmax(-1)
+            plan[steps.array, place] = sign * steps.columns.int()
+            arrived[steps.array, place] = share
+            return
+        step, row, column = (steps.rows[:, :, None] & steps.columns[:, None, :]).nonzero(as_tuple=True)
+        where = steps.array[step], row, column
+        plan[where] = sign
+        arrived[where] = share[step, row, column]
+
+    def _disturb(self, state: DeviceState, steps: Steps, share: Tensor, how: _How) -> None:
+        """Cells that are not selected, and see a part of the pulse nonetheless."""
+        if share.dim() == 2:
+            whole = torch.zeros(len(self.lines_used[0]), *self.shape[2:])
+            whole[steps.array, steps.rows.int().argmax(-1)] = share.masked_fill(steps.columns, 0)
+            self.device.disturb(state, whole.reshape(1, *self.shape), steps.up, how.stream, how.event)
+            return
+        array = int(steps.array[0])
+        one = DeviceState(*(part.flatten(0, 1)[array] for part in state))
+        others = share.masked_fill(steps.rows[:, :, None] & steps.columns[:, None, :], 0)
+        self.device.disturb(one, others, steps.up, how.stream.child("array", array), how.event)
+
+    def _exposures(self, steps: Steps) -> Exposures:
+        """By the scheme's nominal voltages, of cells that exist."""
+        rows, columns = (used[steps.array] for used in self.lines_used)
+        r, c = ((on & used).sum(-1) for on, used in ((steps.rows, rows), (steps.columns, columns)))
+        other_r, other_c = rows.sum(-1) - r, columns.sum(-1) - c
+        beside, below, rest = self.live
+        half = beside * (r * other_c) + below * (other_r * c)
+        return Exposures(int((r * c).sum()), int(half.sum()), int(rest * (other_r * other_c).sum()))
+
+
+def _only(pulses: Tensor, at: tuple[int | slice, int | slice]) -> Tensor:
+    """The same pulses in one place of each array, and none elsewhere."""
+    part = torch.zeros_like(pulses)
+    part[:, at[0], at[1]] = pulses[:, at[0], at[1]]
+    return part
+
+
+def _longest(pulses: Tensor, up: bool) -> int:
+    """Most pulses of a polarity that a cell gets."""
+    return max(0, int(pulses.max() if up else -pulses.min()))
+
+
+def _steps(pulses: Tensor, order: Parallelism, up: bool, turn: int) -> Steps:
+    """A step for each line, or cell, where cells (arrays, rows, columns) have more than `turn` pulses of a polarity."""
+    wanted = pulses > turn if up else pulses < -turn
+    if order == "row":
+        array, row = wanted.any(-1).nonzero(as_tuple=True)
+        return Steps(array, _one(row, wanted.shape[1]), wanted[array, row], up, turn)
+    if order == "column":
+        array, column = wanted.any(-2).nonzero(as_tuple=True)
+        return Steps(array, wanted[array, :, column], _one(column, wanted.shape[2]), up, turn)
+    array, row, column = wanted.nonzero(as_tuple=True)
+    return Steps(array, _one(row, wanted.shape[1]), _one(column, wanted.shape[2]), up, turn)
+
+
+def _one(which: Tensor, lines: int) -> Tensor:
+    """bool, (n, lines): one line selected in each."""
+    return torch.nn.functional.one_hot(which, lines).bool()
