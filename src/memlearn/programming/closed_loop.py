@@ -13,14 +13,19 @@ from .schemes import AnyScheme, WriteVerify
 
 
 class ClosedLoop(AbstractWriter):
-    """Every weight with a wanted change is read, and programmed to what was read plus that change."""
+    """Every weight with a wanted change is read, and programmed to what was read plus that change.
+
+    With `least`, smaller changes are left alone, and lost: the threshold rule in a closed loop.
+    """
 
     kind: Literal["closed_loop"] = "closed_loop"
     sources: ClassVar[tuple[str, ...]] = (
         "Wang, Li and Wang, Neuromorph. Comput. Eng. 4:032002 (2024), read-write and read-write-verify",
+        "Yao et al., Nature 577:641 (2020), Methods, equation 2: a threshold for changes",
     )
 
     learning_rate: float = quantity(0.1, unit="1", gt=0, doc="wanted weight change / what the accumulator gives")
+    least: float = quantity(0.0, unit="1", ge=0, doc="smallest change of a weight that is written")
     scheme: AnyScheme = setting(WriteVerify(), doc="how a cell reaches its target")
     parallel: Parallelism = setting("row", doc="cells written at the same time")
 
@@ -29,9 +34,12 @@ class ClosedLoop(AbstractWriter):
         self.scheme.check(device)
 
     def plan(self, wanted: Wanted, at: WriteAddress) -> Targets:
-        """A change of learning_rate x wanted for every weight that has one."""
+        """A change of learning_rate x wanted for every weight that has a large enough one."""
         assert isinstance(wanted, Tensor)
-        return Targets(self.learning_rate * at.rate * wanted, None, True, self.scheme, self.parallel)
+        change = self.learning_rate * at.rate * wanted
+        if self.least:
+            change = change * (change.abs() >= self.least)
+        return Targets(change, None, True, self.scheme, self.parallel)
 
 
 class Program(AbstractWriter):
