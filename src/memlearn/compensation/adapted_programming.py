@@ -31,7 +31,7 @@ class AdaptedProgramming(AbstractCorrection):
         "the iteration and the head-room are inferred",
     )
 
-    rounds: int = quantity(4, unit="1", ge=1, doc="estimates of R_eq")
+    rounds: int = quantity(8, unit="1", ge=1, doc="estimates of R_eq")
     drive: Literal["inputs", "uniform"] = setting("uniform", doc="word lines at the inputs' mean, or all alike")
     headroom: float | None = quantity(None, unit="1", gt=0, le=1, doc="scale s of the targets; none finds the largest")
     margin: float = quantity(0.8, unit="1", gt=0, le=1, doc="share of the largest scale that is used")

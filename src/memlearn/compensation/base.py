@@ -121,7 +121,7 @@ def start(target: Tensor, wires: AbstractWires, *, inputs: Tensor, g_min: float,
     if not 0 <= g_min < g_max:
         raise InputError("g_max", g_max, f"must be above g_min = {g_min} >= 0")
     ones = torch.ones_like(target)
-    return Mapped(target, target, wires, g_min, g_max, inputs, ones[..., 0], ones[..., 0, :])
+    return Mapped(target, target, wires, g_min, g_max, inputs.to(target), ones[..., 0], ones[..., 0, :])
 
 
 class AbstractCorrection(Component):
