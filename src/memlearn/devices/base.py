@@ -158,7 +158,9 @@ class AbstractDevice(Component):
         """The pulses (shape of the cells) that do anything where so much of their voltage arrives."""
         return pulses
 
-    def disturb(self, state: DeviceState, shares: Tensor, up: bool, stream: Stream, event: int) -> DeviceState:
+    def disturb(
+        self, state: DeviceState, shares: Tensor, up: bool, stream: Stream, event: int, *, times: Tensor | None = None
+    ) -> DeviceState:
         """What pulses for other cells do to those beside them: small mean steps, without noise and without a count.
 
         Small steps add up: the cells are moved once, by the sum. The state is consumed, as by `pulse`.
@@ -169,10 +171,15 @@ class AbstractDevice(Component):
                 the other way, 0 does nothing.
             up: direction of the pulses.
             stream, event: address of the random numbers of laws that draw.
+            times: how often, (steps, shape of the cells), whole numbers; None: once.
         """
-        for way in (up, not up):
-            part = (shares if way == up else shares * -self._ratio(up)).clamp_min(0)
-            disturbed(self, state, (self.strength(part, way) * (part > 0)).sum(0), way, stream, event)
+        least, most = (float(bound) for bound in shares.aminmax()) if shares.numel() else (0.0, 0.0)
+        for way, reach in ((up, most), (not up, -least)):
+            if reach > 0:
+                part = (shares if way == up else shares * -self._ratio(up)).clamp_min(0)
+                steps = self.strength(part, way) * (part > 0)
+                amount = (steps if times is None else steps * times).sum(0)
+                disturbed(self, state, amount, way, stream, event)
         return state
 
     def adjusted(self, cells: Cells, stream: Stream) -> Cells:

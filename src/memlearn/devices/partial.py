@@ -66,13 +66,22 @@ def disturbed(device: Law, state: DeviceState, amount: Tensor, up: bool, stream:
     push(device, state, index, p, up, stream, event)
 
 
-def push(
-    device: Law, state: DeviceState, index: Tensor, parameters: Tensor, up: bool, stream: Stream, event: int
+def push(  # noqa: PLR0913
+    device: Law,
+    state: DeviceState,
+    index: Tensor,
+    parameters: Tensor,
+    up: bool,
+    stream: Stream,
+    event: int,
+    times: Tensor | None = None,
 ) -> None:
-    """One pulse without noise, uncounted, to the cells of an index under the parameters given for them."""
+    """A pulse, or so many, without noise, uncounted, to the cells of an index under the parameters given for them."""
     cells = state.conductance.view(-1)
     g = cells[index].cpu().numpy()
     pulses = np.full(len(g), 1 if up else -1, np.int32)
+    if times is not None:
+        pulses *= times.cpu().numpy().astype(np.int32)
     nobody = np.zeros((0, 2), np.int32)
     key = stream.child("disturb", "up" if up else "down")
     device.kernels.counts(g, parameters.cpu().contiguous().numpy(), nobody, pulses, _quiet(device.noise), key, event)

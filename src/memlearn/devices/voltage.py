@@ -115,7 +115,9 @@ class VoltageDriven(AbstractDevice):
             given._replace(up_voltage=given.up_voltage * share, down_voltage=given.down_voltage * share),
         )
 
-    def disturb(self, state: DeviceState, shares: Tensor, up: bool, stream: Stream, event: int) -> DeviceState:
+    def disturb(
+        self, state: DeviceState, shares: Tensor, up: bool, stream: Stream, event: int, *, times: Tensor | None = None
+    ) -> DeviceState:
         """One pulse after the other, as what one does depends on where the cell is."""
         for step, share in enumerate(shares):
             for way in (up, not up):
@@ -125,7 +127,9 @@ class VoltageDriven(AbstractDevice):
                 index = (part > least).nonzero()[:, 0]
                 if len(index):
                     p = state.parameters.view(-1, state.parameters.shape[-1])[index]
-                    push(self, state, index, self.partly(p, part[index].to(p), None), way, stream.child(step), event)
+                    p = self.partly(p, part[index].to(p), None)
+                    often = None if times is None else times[step].reshape(-1)[index]
+                    push(self, state, index, p, way, stream.child(step), event, often)
         return state
 
     def least_voltage(self, up: bool) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from ..arrays.selection import Exposures
 from ..arrays.wires import ResistiveWires
-from ..arrays.wires.writing import gated, shares
+from ..arrays.wires.writing import gated, row_by_row, shares
 from ..core.random import Stream
 from ..core.types import SIGN_BIT, Counts, Drive, PulsePlan, Trains
 from ..devices import AbstractDevice, Backend, DeviceState
@@ -34,6 +35,8 @@ class Steps(NamedTuple):
     up: bool
     turn: int = 0
     """Which of its cells' pulses this is: what is random in them is drawn under this number."""
+    averaged: bool = False
+    """One row each, with the other word lines as they are on the mean of these steps."""
 
 
 class _How(NamedTuple):
@@ -78,6 +81,7 @@ class Delivery:
         self.network = wires.drivers.network(*used.shape[2:])
         flat = used.reshape(-1, *used.shape[2:])
         self.lines_used = flat.any(-1), flat.any(-2)
+        self.averages = wires.writes == "mean" and not math.isnan(self.scheme.word_share + self.scheme.bit_share)
         one = torch.tensor([True, False])
         level = self.scheme.nominal(one, one)
         self.live = bool(level[0, 1] != 0), bool(level[1, 0] != 0), bool(level[1, 1] != 0)
@@ -133,7 +137,7 @@ class Delivery:
         order = "row" if order == "array" else order
         if self.scheme.gated and order != "column":
             return self._row_by_row_apart(pulses, order)
-        return self._frozen(pulses, order) if self.wires.writes == "frozen" else self._line_by_line(pulses, order)
+        return self._line_by_line(pulses, order) if self.wires.writes == "exact" else self._frozen(pulses, order)
 
     def _row_by_row_apart(self, pulses: Tensor, order: Parallelism) -> Iterator[tuple[object, Steps]]:
         """Rows that do not know of each other: all at once, each in its own order."""
@@ -141,7 +145,7 @@ class Delivery:
             part = pulses if order == "row" else _only(pulses, (slice(None), j))
             for up in (True, False):
                 for turn in range(_longest(part, up)):
-                    yield turn if self.wires.writes == "frozen" else None, _steps(part, "row", up, turn)
+                    yield None if self.wires.writes == "exact" else turn, _steps(part, "row", up, turn)
 
     def _line_by_line(self, pulses: Tensor, order: Parallelism) -> Iterator[tuple[object, Steps]]:
         """Line after line, all its pulses up, then all down; the physical arrays at the same time."""
@@ -160,7 +164,8 @@ class Delivery:
         for turn in range(max(_longest(pulses, True), _longest(pulses, False))):
             for up in (True, False):
                 if _longest(pulses, up) > turn:
-                    yield turn, _steps(pulses, order, up, turn)
+                    steps = _steps(pulses, order, up, turn)
+                    yield turn, steps._replace(averaged=self.averages and order == "row")
 
     def _of_trains(self, plan: Trains) -> Iterator[tuple[object, Steps]]:
         """Sample after sample, slot after slot; frozen conductances are those before the sample."""
@@ -180,7 +185,7 @@ class Delivery:
                     row, column = fires & (minus[0] == signs[0]), crosses & (minus[1] == signs[1])
                     array = (row.any(-1) & column.any(-1)).nonzero()[:, 0]
                     if len(array):
-                        key = sample if self.wires.writes == "frozen" else None
+                        key = None if self.wires.writes == "exact" else sample
                         turn = 1 + sample * SIGN_BIT + slot
                         yield key, Steps(array, row[array], column[array], up, turn)
 
@@ -189,7 +194,15 @@ class Delivery:
     def _send(self, state: DeviceState, cells: Tensor, steps: Steps, how: _How) -> None:
         """Pulse the selected cells of these steps by what arrives, and disturb the others."""
         plan, arrived = torch.zeros(cells.shape, dtype=torch.int32), torch.zeros(cells.shape)
-        for chosen, share in self._shares(cells, steps, how.threads):
+        if steps.averaged:
+            place = steps.rows.int().argmax(-1)
+            around = row_by_row(
+                cells, steps.array, place, steps.columns, self.scheme, self.network, self.wires.write_tolerance
+            )
+            self._enter(plan, arrived, steps, around.row.float())
+            self._disturb(state, steps, around.row.float(), how)
+            self._disturb_others(state, steps, around.others.float(), how)
+        for chosen, share in () if steps.averaged else self._shares(cells, steps, how.threads):
             picked = Steps(steps.array[chosen], steps.rows[chosen], steps.columns[chosen], steps.up)
             self._enter(plan, arrived, picked, share)
             self._disturb(state, picked, share, how)
@@ -246,6 +259,19 @@ class Delivery:
         one = DeviceState(*(part.flatten(0, 1)[array] for part in state))
         others = share.masked_fill(steps.rows[:, :, None] & steps.columns[:, None, :], 0)
         self.device.disturb(one, others, steps.up, how.stream.child("array", array), how.event)
+
+    def _disturb_others(self, state: DeviceState, steps: Steps, shares: Tensor, how: _How) -> None:
+        """Cells of word lines that are not selected, as often as their bit lines were, and as they were not."""
+        arrays, height, width = len(self.lines_used[0]), *self.shape[2:]
+        chosen = torch.zeros(arrays, width).index_add_(0, steps.array, steps.columns.float())
+        total = torch.zeros(arrays).index_add_(0, steps.array, torch.ones(len(steps.array)))
+        own, mine = torch.zeros(arrays, height, width), torch.zeros(arrays, height, 1)
+        place = steps.rows.int().argmax(-1)
+        own[steps.array, place], mine[steps.array, place] = steps.columns.float(), 1.0
+        selected = chosen[:, None] - own
+        times = torch.stack([selected, total[:, None, None] - mine - selected])
+        whole = (2, *self.shape)
+        self.device.disturb(state, shares.reshape(whole), steps.up, how.stream, how.event, times=times.reshape(whole))
 
     def _exposures(self, steps: Steps) -> Exposures:
         """By the scheme's nominal voltages, of cells that exist."""

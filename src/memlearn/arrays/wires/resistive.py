@@ -21,10 +21,11 @@ class ResistiveWires(AbstractWires):
     One segment per crossing; drivers of word lines on the left, sense inputs of bit lines at the bottom, and the other
     way round in a transposed read. In a write both are driven. `reads` and `writes` say which passes see the wires.
 
-    Writes are exact (`exact`: the network is solved for every step, with the cells as the steps before have left them)
-    or frozen (`frozen`: for the first pulse of every cell at once, with the cells as they were before it, then for the
-    second, ...; trains sample by sample). While `selection` switches other rows off, rows do not know of each other,
-    and exact costs no more.
+    Writes are exact (`exact`: the network is solved for every step, with the cells as the steps before have left them),
+    frozen (`frozen`: for the first pulse of every cell at once, with the cells as they were before it, then for the
+    second, ...; trains sample by sample), or frozen and averaged (`mean`: besides, word lines that are not selected are
+    as they are on the mean of these steps; for plans by cell that are written row by row with all lines driven, frozen
+    elsewhere). While `selection` switches other rows off, rows do not know of each other, and exact costs no more.
     """
 
     kind: Literal["resistive"] = "resistive"
@@ -38,8 +39,8 @@ class ResistiveWires(AbstractWires):
     r_sense: float = quantity(0.0, unit="ohm", ge=0, doc="of a sense input, in either direction")
     double_sided: DoubleSided = setting("none", doc="lines that are driven, or sensed, at both ends")
     reads: Literal["both", "forward", "none"] = setting("both", doc="reads that see the wires; others find them ideal")
-    writes: Literal["none", "exact", "frozen"] = setting(
-        "none", doc="whether pulses see the wires, step by step or with the cells frozen; none: they arrive in full"
+    writes: Literal["none", "exact", "frozen", "mean"] = setting(
+        "none", doc="whether pulses see the wires, and by which approximation; none: they arrive in full"
     )
     selection: AnySelection = setting(HalfVoltage(), doc="what lines carry that are not selected in a write")
     write_order: Literal["row", "column", "cell"] = setting(

@@ -155,8 +155,60 @@ def gated(cells: Tensor, place: Tensor, bit: Tensor, network: Network) -> Tensor
         bit: (n, columns), what the bit lines' drivers give, in units of the pulse.
         network: of the whole array.
     """
-    word = np.ones(len(place))
-    return torch.from_numpy(ladder.across(cells.numpy(), network, place.numpy(), word, bit.numpy()))
+    where = place.numpy()
+    return torch.from_numpy(
+        ladder.word_lines(cells.numpy(), ladder.pieces(network, where, bit.numpy()), network, where, 1.0)
+    )
+
+
+class Around(NamedTuple):
+    """Row-by-row steps by `row_by_row`; parts of the pulse's voltage."""
+
+    row: Tensor
+    """(steps, columns): across the cells of the selected word line."""
+    others: Tensor
+    """(2, arrays, rows, columns): across a cell of any other word line, on a selected bit line and on one that is not."""
+
+
+def row_by_row(  # noqa: PLR0913
+    cells: Tensor,
+    array: Tensor,
+    place: Tensor,
+    columns: Tensor,
+    scheme: AbstractSelection,
+    network: Network,
+    tolerance: float,
+) -> Around:
+    """Steps of one word line each: the selected lines are exact, the others as they are on the mean of the steps.
+
+    The word lines that are not selected fall with what the selected bit lines draw from them. They are solved once for
+    an array, with every bit line driven by the mean of what it is driven by; then each step is two exact ladders.
+
+    Arguments:
+        cells: S, (arrays, rows, columns), float64.
+        array, place: int64, (steps,): which array, and which of its word lines.
+        columns: bool, (steps, columns).
+        scheme: what the other lines carry; all lines driven, no gates.
+        network: of each array.
+        tolerance: of a part.
+    """
+    steps = torch.zeros(len(cells), 1, dtype=torch.float64).index_add_(0, array, torch.ones(len(array), 1).double())
+    chosen = torch.zeros(len(cells), cells.shape[2], dtype=torch.float64).index_add_(0, array, columns.double())
+    words, level = np.empty(cells.shape), scheme.word_share
+    for k in range(len(cells)):
+        if float(steps[k]) == 0:
+            words[k] = level
+            continue
+        bit = scheme.bit_share * (1 - chosen[k : k + 1] / steps[k])
+        ends = _ends(torch.full((1, cells.shape[1]), level, dtype=torch.float64), bit, level)
+        words[k] = fields("lines", cells[k].numpy(), network, ends, tolerance).word[0] + level
+    conducts = cells.numpy()
+    behind = ladder.bit_lines(conducts, network, words, np.array([0.0, scheme.bit_share]))
+    at, where, on = array.numpy(), place.numpy(), columns.numpy()
+    seen = ladder.Behind(behind.conductance[at, where], np.where(on, *behind.voltage[:, at, where]))
+    row = ladder.word_lines(conducts[at, where], seen, network, where, 1.0)
+    others = (words - behind.voltage) * (behind.conductance / (behind.conductance + conducts))
+    return Around(torch.from_numpy(row), torch.from_numpy(others))
 
 
 def _across(cells: Tensor, network: Network, ends: Ends, tolerance: float) -> Tensor:
