@@ -39,6 +39,9 @@ class ProcessChip(FolderChip):
         ChipError: the program cannot be started, or does not say what chip it has.
     """
 
+    patience = 5.0
+    """s, that a driver may take to end by itself."""
+
     def __init__(
         self,
         command: Sequence[str],
@@ -74,6 +77,9 @@ class ProcessChip(FolderChip):
 
     def close(self) -> None:
         """Close the driver's input, which tells it to end; a driver that stays is terminated."""
+        self._end(self.patience)
+
+    def _end(self, patience: float) -> None:
         process, self._process = self._process, None
         if process is None:
             return
@@ -84,7 +90,7 @@ class ProcessChip(FolderChip):
             if end is not None:
                 end()
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(5)
+                process.wait(patience if end is None else self.patience)
                 break
 
     def _open(self) -> None:
@@ -146,7 +152,7 @@ class ProcessChip(FolderChip):
                     f"It is ended now. Nothing is lost: what was done is in its journal, and the same command goes on "
                     f"with this request. Raise the timeout for a slower instrument; look at {self._log}."
                 )
-                self.close()
+                self._end(0)
                 raise ChipError(self.name, request, f"no answer within {self.timeout:g} s", remedy) from None
             if text is None:
                 return None
@@ -191,7 +197,7 @@ class ProcessChip(FolderChip):
         process, self._process = self._process, None
         assert process is not None
         try:
-            status = process.wait(5)
+            status = process.wait(self.patience)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
