@@ -7,6 +7,9 @@ Matrices are column major in LAPACK's words: the lower triangle there is the upp
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numba
@@ -17,6 +20,7 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import get_cython_function_address, intrinsic
+from threadpoolctl import ThreadpoolController
 
 
 class Addresses(NamedTuple):
@@ -65,6 +69,25 @@ def _call(context: Any, address: Any, arguments: Any) -> Any:
 
 
 _invoke: Any = _call  # an intrinsic takes no context where it is called
+
+
+@lru_cache(maxsize=1)
+def _libraries() -> tuple[Any, ...]:
+    """Handles of the BLAS libraries of this process; looking for them takes milliseconds."""
+    return tuple(one for one in ThreadpoolController().lib_controllers if one.user_api == "blas")
+
+
+@contextmanager
+def blas_threads(number: int) -> Iterator[None]:
+    """A context in which every BLAS of this process uses so many threads."""
+    before = [library.get_num_threads() for library in _libraries()]
+    for library in _libraries():
+        library.set_num_threads(number)
+    try:
+        yield
+    finally:
+        for library, threads in zip(_libraries(), before, strict=True):
+            library.set_num_threads(threads)
 
 
 class Scratch(NamedTuple):

@@ -17,6 +17,7 @@ from numba.extending import intrinsic
 LANES = 8
 BYTES = 8 * LANES
 _VECTOR = ir.VectorType(ir.DoubleType(), LANES)
+_FOUR = ir.VectorType(ir.DoubleType(), 4)
 
 
 def _load(builder: Any, address: Any) -> Any:
@@ -66,17 +67,27 @@ update1, update2, update3, update4 = (_updater(pivots) for pivots in (1, 2, 3, 4
 
 
 @intrinsic
-def add(context: Any, target: Any, target_step: Any, source: Any, source_step: Any, count: Any) -> Any:
-    """target[i] += source[i] for i < count, elements `target_step` and `source_step` apart."""
-    signature = types.void(target, target_step, source, source_step, count)
+def gather(context: Any, work: Any, moves: Any, count: Any) -> Any:
+    """Element by element, `count` of them: work[target] = work[one] + work[other].
+
+    Arguments:
+        work: where element 0 lies.
+        moves: where (target, one, other) lie, as 64-bit distances in bytes.
+    """
+    signature = types.void(work, moves, count)
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        target, target_step, source, source_step, count = args
+        work, moves, count = args
+        word = ir.IntType(64)
 
         def body(i: Any) -> None:
-            at = builder.add(target, builder.mul(i, target_step))
-            value = _load(builder, builder.add(source, builder.mul(i, source_step)))
-            _store(builder, builder.fadd(_load(builder, at), value), at)
+            row = builder.add(moves, builder.mul(i, ir.Constant(i.type, 24)))
+            places = []
+            for k in range(3):
+                at = builder.inttoptr(builder.add(row, ir.Constant(row.type, 8 * k)), word.as_pointer())
+                places.append(builder.add(work, builder.load(at)))
+            target, one, other = places
+            _store(builder, builder.fadd(_load(builder, one), _load(builder, other)), target)
 
         _loop(builder, count, body)
         return context.get_dummy_value()
@@ -116,6 +127,37 @@ def copy(context: Any, target: Any, source: Any, count: Any) -> Any:
         def body(i: Any) -> None:
             along = builder.mul(i, ir.Constant(i.type, BYTES))
             _store(builder, _load(builder, builder.add(source, along)), builder.add(target, along))
+
+        _loop(builder, count, body)
+        return context.get_dummy_value()
+
+    return signature, code
+
+
+@intrinsic
+def spread(context: Any, source: Any, target: Any, apart: Any, count: Any) -> Any:
+    """Put `count` squares of four elements into plain matrices, one of each lane, `apart` bytes from each other."""
+    signature = types.void(source, target, apart, count)
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        source, target, apart, count = args
+
+        def mixed(a: Any, b: Any, *places: int) -> Any:
+            return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(ir.IntType(32), 4), list(places)))
+
+        def body(i: Any) -> None:
+            first = builder.add(source, builder.mul(i, ir.Constant(i.type, 4 * BYTES)))
+            to = builder.add(target, builder.mul(i, ir.Constant(i.type, 32)))
+            wide = [_load(builder, builder.add(first, ir.Constant(first.type, k * BYTES))) for k in range(4)]
+            for half in range(LANES // 4):
+                a, b, c, d = (mixed(v, v, *range(4 * half, 4 * half + 4)) for v in wide)
+                low, high = mixed(a, b, 0, 4, 2, 6), mixed(a, b, 1, 5, 3, 7)
+                under, over = mixed(c, d, 0, 4, 2, 6), mixed(c, d, 1, 5, 3, 7)
+                pairs = ((low, under, 0, 1, 4, 5), (high, over, 0, 1, 4, 5), (low, under, 2, 3, 6, 7))
+                for k, (x, y, *places) in enumerate((*pairs, (high, over, 2, 3, 6, 7))):
+                    lane = ir.Constant(apart.type, 4 * half + k)
+                    at = builder.inttoptr(builder.add(to, builder.mul(apart, lane)), _FOUR.as_pointer())
+                    builder.store(mixed(x, y, *places), at).align = 8
 
         _loop(builder, count, body)
         return context.get_dummy_value()

@@ -6,8 +6,8 @@ Bit lines are eliminated, word lines precondition:
 
 Every application of M^-1 or (T_b + D)^-1 is a tridiagonal sweep along each line. An iteration is two passes: down the
 bit lines, at whose end the step is known, since p . (M - S) p is a sum over the way down; then up again, with each
-block of word lines solved as soon as its residual is there. Memory: six arrays of the cells' shape for one sample at a time,
-seven where node voltages are wanted.
+block of word lines solved as soon as its residual is there. Memory: six arrays of the cells' shape for one sample at a
+time, seven where node voltages are wanted.
 
 Inside, arrays are padded with zeros to whole vectors and at least one column: a line that is not there has pivots of
 zero, and stays at zero.
@@ -168,7 +168,7 @@ def _into(ends: Ends, nodes: Ends, voltages: Ends) -> Ends:
 
 
 def grids(shape: tuple[int, ...], first: int, number: int) -> list[np.ndarray]:
-    """Arrays of a shape (tall, wide) and no particular content, `first` of which lie elsewhere, with starts that differ in a page.
+    """Arrays of a shape (tall, wide) and no particular content, whose starts differ in a page; `first` lie elsewhere.
 
     The same place of every array is wanted at the same time; at equal distances from a page's start they would be kept
     in the same few lines of the cache, and a load would wait for a store to another array.

@@ -6,16 +6,19 @@ against a cell's: the error grows as 1 / (segment x cell), 1e-12 at 1 ohm and 50
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
 
-from ..lapack import addresses, scratch
-from .lanes import LANES
-from .leaves import fill_leaves
+from ..lapack import addresses, blas_threads, scratch
+from .leaves import fill
 from .merges import close, merge_all
 from .network import Network
-from .tree import LEAVES, Block, Leaves, tree
+from .tree import LEAVES, Block, Elimination, tree
+
+_WORTH_TWO = 48
+"""Lines below which a second thread costs more than it saves."""
 
 
 class Failed(ArithmeticError):
@@ -32,33 +35,62 @@ class Ports(NamedTuple):
     bottom ones lie behind half of the smaller of the last segment and the end's own resistance."""
 
 
-def eliminate(conductance: np.ndarray, network: Network) -> Ports:
+def eliminate(conductance: np.ndarray, network: Network, threads: int = 1) -> Ports:
     """The admittances of an array between the ends that something is attached to.
 
     Arguments:
         conductance: S, (rows, columns), float64.
         network: its lines; segments and ends > 0. Of the ends, only which are open matters, and the size of those on
             the right and at the bottom that are smaller than a segment.
+        threads: 1, or more: then both halves are eliminated at the same time, and BLAS may use so many.
 
     Raises:
         Failed: rounding has eaten the conductances.
     """
     right, top = bool(np.isfinite(network.right).any()), bool(np.isfinite(network.top).any())
-    plan = tree(*conductance.shape, right, top)
+    halved = threads > 1 and min(conductance.shape) >= _WORTH_TWO
+    plan = tree(*conductance.shape, right, top, halved=halved)
     word = 1 / np.stack([network.word, _last(network.word, network.right)])
     bit = 1 / np.stack([network.bit, _last(network.bit, network.bottom)])
     store = np.empty(plan.stored)
-    for leaves in plan.leaves:
-        _fill(leaves, conductance, word, bit, store)
+    if not halved:
+        with blas_threads(1):
+            for leaves in plan.leaves:
+                fill(leaves, conductance, word, bit, store)
+            return _matrix(plan.top, _merged(plan.top, store), store)
+    with ThreadPoolExecutor(2) as pool, blas_threads(1):
+        parts = [part for leaves in plan.leaves for part in leaves.halves()]
+        for done in [pool.submit(fill, leaves, conductance, word, bit, store) for leaves in parts]:
+            done.result()
+        works = [done.result() for done in [pool.submit(_merged, half, store) for half in plan.halves]]
     work = np.empty(plan.top.work[0]), np.empty(plan.top.work[1])
-    failed = merge_all(plan.top.steps, work[0], work[1], store, addresses(), scratch())
+    begin = 0
+    for half, own in zip(plan.halves, works, strict=True):
+        size = half.result.ports
+        found = store if half.result.store == LEAVES else own[half.result.store]
+        work[1][begin : begin + size * size].reshape(size, size)[:] = _view(found, half.result)
+        begin += size * size
+    with blas_threads(threads):
+        return _matrix(plan.top, _merged(plan.top, store, work), store)
+
+
+def _merged(
+    part: Elimination, store: np.ndarray, work: tuple[np.ndarray, np.ndarray] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The work spaces after all steps."""
+    work = work or (np.empty(part.work[0]), np.empty(part.work[1]))
+    failed = merge_all(part.steps, *work, store, addresses(), scratch())
     if failed:
         raise Failed(f"step {failed} of the elimination is not positive definite")
-    result = plan.top.result
-    return Ports(_dense(store if result.store == LEAVES else work[result.store], result), result.groups)
+    return work
 
 
-def transfer(ports: Ports, network: Network) -> np.ndarray:
+def _matrix(part: Elimination, work: tuple[np.ndarray, np.ndarray], store: np.ndarray) -> Ports:
+    result = part.result
+    return Ports(_view(store if result.store == LEAVES else work[result.store], result).copy(), result.groups)
+
+
+def transfer(ports: Ports, network: Network, threads: int = 1) -> np.ndarray:
     """Currents into the bit lines' terminals per V on the word lines' terminals, S, (rows, columns).
 
     Both ends of a line, where both are attached, are driven or sensed together. The transposed read of the same
@@ -74,7 +106,8 @@ def transfer(ports: Ports, network: Network) -> np.ndarray:
     attached = np.concatenate([left, right, top[:n_top], bottom])
     words = n_left + n_right
     matrix = ports.matrix.copy()
-    failed = close(matrix, words, attached, addresses(), scratch())
+    with blas_threads(threads):
+        failed = close(matrix, words, attached, addresses(), scratch())
     if failed:
         raise Failed("the array with its ends attached is not positive definite")
     found = attached[:words, None] * matrix[:words, words:] * attached[words:]
@@ -90,19 +123,7 @@ def _last(segment: np.ndarray, end: np.ndarray) -> np.ndarray:
     return np.minimum(segment, end) / 2
 
 
-def _fill(leaves: Leaves, conductance: np.ndarray, word: np.ndarray, bit: np.ndarray, store: np.ndarray) -> None:
-    """Put the matrices of equal leaves into the store."""
-    elimination, block = leaves.elimination, leaves.elimination.result
-    work = [np.empty(max(size, 1) * LANES) for size in elimination.work]
-    rows = np.empty(8 * LANES * int(elimination.steps[:, 1].max()))
-    result = block.store, block.start, block.lead, block.ports
-    fill_leaves(
-        elimination.steps, result, leaves.corners, leaves.start, conductance, word, bit, work[0], work[1], rows, store
-    )
-
-
-def _dense(work: np.ndarray, block: Block) -> np.ndarray:
-    """A block's matrix, out of its work space."""
-    strides = 8 * block.lead, 8
-    shape = block.ports, block.ports
-    return np.lib.stride_tricks.as_strided(work[block.start :], shape, strides, writeable=False).copy()
+def _view(work: np.ndarray, block: Block) -> np.ndarray:
+    """A block's matrix in its work space."""
+    shape, strides = (block.ports, block.ports), (8 * block.lead, 8)
+    return np.lib.stride_tricks.as_strided(work[block.start :], shape, strides, writeable=False)

@@ -58,11 +58,22 @@ class Elimination(NamedTuple):
 class Leaves(NamedTuple):
     """Leaves of one shape."""
 
-    elimination: Elimination
+    shape: tuple[int, int]
+    """Rows and columns."""
+    open: tuple[bool, bool]
+    """Whether there are right and top ports."""
+    groups: tuple[int, int, int, int]
+    """Ports."""
     corners: np.ndarray
     """(leaves, 2): first row and first column of each."""
     start: int
     """Where their matrices begin in the store of leaves; each takes ports x ports elements."""
+
+    def halves(self) -> tuple[Leaves, Leaves]:
+        """One half of them and the other."""
+        middle = len(self.corners) // 2
+        begin = self.start + middle * sum(self.groups) ** 2
+        return self._replace(corners=self.corners[:middle]), self._replace(corners=self.corners[middle:], start=begin)
 
 
 class Tree(NamedTuple):
@@ -71,17 +82,21 @@ class Tree(NamedTuple):
     leaves: tuple[Leaves, ...]
     stored: int
     """Elements of the store of leaves."""
+    halves: tuple[Elimination, ...]
+    """Of the two halves of the array, each in work space of its own; empty where they are not wanted apart."""
     top: Elimination
+    """The rest: everything, or the last merge of the halves, which lie one after another in work space 1."""
 
 
 @lru_cache(maxsize=64)
-def tree(rows: int, columns: int, right: bool, top: bool, leaf: int = LEAF) -> Tree:
+def tree(rows: int, columns: int, right: bool, top: bool, leaf: int = LEAF, halved: bool = False) -> Tree:
     """The elimination of an array.
 
     Arguments:
         rows, columns: its shape.
         right, top: whether something is attached to the right ends of word lines, and to the top ends of bit lines.
         leaf: most rows and columns of a leaf.
+        halved: keep the two halves apart, for two threads; of an array that is more than one leaf.
     """
     kinds: dict[tuple[int, int, bool, bool], list[tuple[int, int]]] = {}
     boxes = [(0, rows, 0, columns)]
@@ -96,18 +111,34 @@ def tree(rows: int, columns: int, right: bool, top: bool, leaf: int = LEAF) -> T
         kinds[kind].append((box[0], box[2]))
     leaves, stored = {}, 0
     for kind, corners in kinds.items():
-        elimination = _Walk(*kind, _cell).run()
-        leaves[kind] = Leaves(elimination, np.array(corners), stored)
-        stored += elimination.result.ports**2 * len(corners)
+        p, q, has_right, has_top = kind
+        groups = p, p * has_right, q * has_top, q
+        leaves[kind] = Leaves((p, q), (has_right, has_top), groups, np.array(corners), stored)
+        stored += sum(groups) ** 2 * len(corners)
 
     def found(walk: _Walk, box: Box, store: int) -> Block | None:
         if box not in where:
             return None
         kind, number = where[box]
-        block = leaves[kind].elimination.result
-        return Block(LEAVES, leaves[kind].start + number * block.ports**2, block.ports, block.groups)
+        ports = sum(leaves[kind].groups)
+        return Block(LEAVES, leaves[kind].start + number * ports**2, ports, leaves[kind].groups)
 
-    return Tree(tuple(leaves.values()), stored, _Walk(rows, columns, right, top, found).run())
+    box, parts = (0, rows, 0, columns), tuple(leaves.values())
+    if not halved or box in where:
+        return Tree(parts, stored, (), _Walk(rows, columns, right, top, found).run())
+    halves = tuple(_Walk(rows, columns, right, top, found).run(half) for half in _halves(box)[1:])
+    apart, filled = {}, 0
+    for half, elimination in zip(_halves(box)[1:], halves, strict=True):
+        block = elimination.result
+        apart[half] = Block(1, filled, block.ports, block.groups)
+        filled += block.ports**2
+    last = _Walk(rows, columns, right, top, lambda walk, box, store: apart.get(box)).run()
+    return Tree(parts, stored, halves, last._replace(work=(last.work[0], filled)))
+
+
+def eliminated(rows: int, columns: int, right: bool, top: bool) -> Elimination:
+    """A block from its single cells; arguments as in `tree`."""
+    return _Walk(rows, columns, right, top, _cell).run()
 
 
 class _Walk:
@@ -120,9 +151,9 @@ class _Walk:
         self.steps: list[list[int]] = []
         self.filled, self.most = [0, 0], [0, 0]
 
-    def run(self) -> Elimination:
-        """The whole elimination."""
-        result = self.block(self.box, 0)
+    def run(self, box: Box | None = None) -> Elimination:
+        """The elimination of the whole array, or of a box in it."""
+        result = self.block(box or self.box, 0)
         steps = np.zeros((len(self.steps), ROW), np.int64)
         for row, step in zip(steps, self.steps, strict=True):
             row[: len(step)] = step
