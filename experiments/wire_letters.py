@@ -5,8 +5,8 @@
 
 A complementary crossbar: half of the word lines carry a letter's pixels, half their inverse; each of 26 bit lines holds
 a letter and its inverse in cells of low and high resistance; the largest current wins. The letters, 8 x 8 pixels drawn
-at twice the size, are our own. What the publication's abstract leaves open is inferred, and was chosen so that recognition
-falls by as much as published: size of the images, resistances, spread of the cells, ends of the lines.
+at twice the size, are our own. What the publication's abstract leaves open is inferred, and was chosen so that
+recognition falls by as much as published: size of the images, resistances, spread of the cells, ends of the lines.
 """
 
 from __future__ import annotations

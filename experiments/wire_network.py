@@ -38,6 +38,7 @@ from memlearn.compensation import (
     Tiling,
     built,
     correct_model,
+    line_voltages,
     output_error,
     source_voltage_error,
     total,
@@ -45,7 +46,7 @@ from memlearn.compensation import (
 from memlearn.datasets import Data, Digits, Mnist, Split
 from memlearn.devices import ConstantStep
 from memlearn.periphery import ADC, DAC
-from memlearn.tile import Array
+from memlearn.tile import Array, Tile
 
 CORRECTIONS: dict[str, Sequence[AbstractCorrection]] = {
     "none": (),
@@ -85,7 +86,7 @@ class Setup(NamedTuple):
     """Steps of training with wires in the forward pass."""
 
 
-MNIST = Setup(r_source=100.0, r_line=1.0, r_sense=100.0, size=128, hidden=100, epochs=8, retrain=400)
+MNIST = Setup(r_source=150.0, r_line=1.0, r_sense=100.0, size=128, hidden=100, epochs=8, retrain=800)
 DIGITS = Setup(r_source=200.0, r_line=5.0, r_sense=200.0, size=128, hidden=32, epochs=60, retrain=60)
 
 
@@ -200,9 +201,9 @@ def accuracy(network: nn.Module, split: Split) -> float:
 def measure(model: nn.Sequential, corrections: Sequence[AbstractCorrection], typical: Tensor, split: Split) -> Row:
     """Correct a model, and look at it."""
     layers = correct_model(model, corrections, typical)
-    first = next(iter(layers.values())).mapped
-    voltage = first.inputs[..., :_LOOKED_AT, :]
-    wrong = source_voltage_error(first, voltage), output_error(first, first.inputs)
+    first, tile = next(iter(layers.values())).mapped, next(m for m in model.modules() if isinstance(m, Tile))
+    voltage = line_voltages(tile, split.inputs[:_TYPICAL])
+    wrong = source_voltage_error(first, voltage[..., :_LOOKED_AT, :]), output_error(first, voltage)
     return Row(accuracy(model, split), *wrong, total(layers))
 
 

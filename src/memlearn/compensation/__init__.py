@@ -20,6 +20,7 @@ from .tiles import built as built
 from .tiles import correct as correct
 from .tiles import correct_model as correct_model
 from .tiles import effective_weight as effective_weight
+from .tiles import line_voltages as line_voltages
 from .tiles import total as total
 from .tiling import Tiling as Tiling
 

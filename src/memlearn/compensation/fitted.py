@@ -9,14 +9,14 @@ from torch import Tensor
 
 
 def fitted(read: Tensor, ideal: Tensor, over: tuple[int, ...]) -> Tensor:
-    """The gains c for which c x read is nearest to ideal; 1 where nothing was read.
+    """The gains c for which c x read is nearest to ideal; 1 where nothing was read, or nothing should have been.
 
     Arguments:
         read, ideal: A, equal shapes.
         over: the axes that share a gain; they stay, of size 1.
     """
-    power = read.square().sum(over, keepdim=True)
-    return ((read * ideal).sum(over, keepdim=True) / power.where(power > 0, 1)).where(power > 0, 1)
+    power, wanted = (x.square().sum(over, keepdim=True) for x in (read, ideal))
+    return ((read * ideal).sum(over, keepdim=True) / power.where(power > 0, 1)).where(power * wanted > 0, 1)
 
 
 def stored(gain: Tensor, bits: int | None, largest: float) -> Tensor:

@@ -65,7 +65,11 @@ class LineRestore(AbstractCorrection):
         if self.fit == "sums":
             return 1 + _terminal(mapped, "r_source") * mapped.conductance.sum(-1)
         first = node_voltages(mapped, mapped.inputs)[0][..., 0]
-        return fitted(first, mapped.inputs.expand(first.shape), (-2,))[..., 0, :]
+        wanted = mapped.inputs.expand(first.shape)
+        gain, known = fitted(first, wanted, (-2,))[..., 0, :], (wanted != 0).any(-2) & (mapped.target > 0).any(-1)
+        # A line that no typical input drives gets what the others need on average.
+        mean = (gain * known).sum(-1, keepdim=True) / known.sum(-1, keepdim=True).clamp_min(1)
+        return gain.where(known, mean).where((mapped.target > 0).any(-1), 1)
 
     def _columns(self, mapped: Mapped) -> Tensor:
         """(..., columns), the same of the neurons."""

@@ -59,8 +59,8 @@ def correct(
     device, crossbar = tile.array.device, tile.array.crossbar
     weight = (tile.weight() if weight is None else weight).to(tile.conductance)
     target = crossbar.mapping.conductances(tile.cut_weights(weight), device.g_min, device.g_max) * tile.used()
-    voltage = crossbar.mapping.row_lines(tile.drive(inputs, Pass.FORWARD)[0].voltage).transpose(0, 1)[:, None]
-    mapped = start(target.double(), crossbar.wires, inputs=voltage.double(), g_min=device.g_min, g_max=device.g_max)
+    inputs = line_voltages(tile, inputs)
+    mapped = start(target.double(), crossbar.wires, inputs=inputs, g_min=device.g_min, g_max=device.g_max)
     for one in corrections:
         mapped = mapped if one.acts == "read" else one.correct(mapped)
     _write(tile, mapped.conductance, scheme)
@@ -70,6 +70,12 @@ def correct(
     ones = bool((mapped.row_gain == 1).all()) and bool((mapped.column_gain == 1).all())
     tile.gains = None if ones else LineGains(mapped.row_gain.to(target), mapped.column_gain.to(target))
     return mapped
+
+
+def line_voltages(tile: Tile, values: Tensor) -> Tensor:
+    """V on the word lines, (tile rows, 1, samples, rows), float64, for values (samples, inputs) of forward reads."""
+    voltage = tile.drive(values, Pass.FORWARD)[0].voltage
+    return tile.array.crossbar.mapping.row_lines(voltage).transpose(0, 1)[:, None].double()
 
 
 def effective_weight(tile: Tile) -> Tensor:
