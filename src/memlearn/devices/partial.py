@@ -66,7 +66,7 @@ def disturbed(device: Law, state: DeviceState, amount: Tensor, up: bool, stream:
     push(device, state, index, p, up, stream, event)
 
 
-def push(  # noqa: PLR0913
+def push(
     device: Law,
     state: DeviceState,
     index: Tensor,

@@ -167,10 +167,10 @@ class Around(NamedTuple):
     row: Tensor
     """(steps, columns): across the cells of the selected word line."""
     others: Tensor
-    """(2, arrays, rows, columns): across a cell of any other word line, on a selected bit line and on one that is not."""
+    """(2, arrays, rows, columns): across cells of other word lines, on selected bit lines and on the others."""
 
 
-def row_by_row(  # noqa: PLR0913
+def row_by_row(
     cells: Tensor,
     array: Tensor,
     place: Tensor,

@@ -1,7 +1,7 @@
 """Single lines solved as ladders: exact, without iteration, and with any resistance from 0 on.
 
-A word line whose cells each end in a known source behind a known conductance; a bit line whose cells each end in a known
-voltage. All from the far end inwards, by what lies at a node or behind it: nothing ever cancels.
+A word line whose cells each end in a known source behind a known conductance; a bit line whose cells each end in a
+known voltage. All from the far end inwards, by what lies at a node or behind it: nothing ever cancels.
 """
 
 from __future__ import annotations
