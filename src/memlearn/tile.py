@@ -141,7 +141,7 @@ class Tile(nn.Module):
         self.register_buffer("events", torch.zeros(5, dtype=torch.int64))
         self.register_buffer("mask", used.bool(), persistent=False)
         self.ledger: Ledger | None
-        self.matrices = Matrices(crossbar.wires)
+        self.matrices = Matrices(crossbar.wires, self.conductance)
         wires = crossbar.wires
         seen = isinstance(wires, ResistiveWires) and wires.weakens_writes
         self.delivery = Delivery(wires, device, self.mask) if seen else None
@@ -388,6 +388,10 @@ class Tile(nn.Module):
             (Event.READ_SLOT, Pass.VERIFY, looked if single else _slots(reads, plan.parallel)),
         ):
             self.ledger.count(self.name, during, event, int(n))
+        if done.dose is not None:
+            up, down = (done.dose[chosen] * _FEMTO).round().sum(0).tolist()
+            self.ledger.count(self.name, Pass.UPDATE, Event.DOSE_UP, int(up))
+            self.ledger.count(self.name, Pass.UPDATE, Event.DOSE_DOWN, int(down))
 
     def relax(self, seconds: float, *, temperature: float = 300.0) -> None:
         """Let time pass between reads and writes.
@@ -573,6 +577,8 @@ def _product(voltage: Tensor, matrix: Tensor) -> Tensor:
 
 
 _MANY, _SHORT = 2048, 64
+_FEMTO = 1e15
+"""fS in a S: counts of the ledger are whole numbers."""
 
 
 def _slots(events: Tensor, parallel: Parallelism) -> Tensor:

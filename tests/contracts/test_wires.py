@@ -43,6 +43,11 @@ def test_every_member_is_in_the_lists():
 
 
 class TestWires:
+    def test_both_directions_at_once_are_each_of_them(self, wires: AbstractWires):
+        for g in (cells(2, 4, 9), cells(70, 70)):
+            for transposed, found in enumerate(wires.both(g)):
+                assert torch.equal(found, wires.transfer(g, transposed=bool(transposed)))
+
     @pytest.mark.parametrize("size", SIZES, ids=str)
     def test_currents_are_products_with_the_transfer_matrix(self, wires: AbstractWires, size: tuple[int, int]):
         g, v = cells(2, 3, *size), torch.rand(2, 1, 5, size[0], dtype=torch.float64)
@@ -71,6 +76,42 @@ class TestWires:
             for transposed in (False, True):
                 assert torch.equal(kept(g, transposed), wires.transfer(g, transposed=transposed))
         assert torch.equal(kept(g[:2], False), wires.transfer(g[:2]))
+
+
+class TestStaleReads:
+    def test_an_array_is_solved_at_every_so_many_changes(self):
+        exact, g = ResistiveWires(), cells(2, 6, 5)
+        kept, first = Matrices(ResistiveWires(refresh_every=3), g), exact.transfer(g)
+        assert torch.equal(kept(g, False), first) and kept.staleness() == (0, 0.0, 0.0)
+        for change in (1, 2, 3):
+            g = g.clone()
+            g[1, 2, 3] *= 1.5
+            both = kept(g, False), kept(g, False)  # a second look at the same cells is no change
+            fresh = exact.transfer(g)
+            assert torch.equal(both[0], both[1])
+            assert torch.equal(both[0][0], first[0]) and torch.equal(both[0][1], (fresh if change == 3 else first)[1])
+        error = float((first[1] - fresh[1]).norm() / fresh[1].norm())
+        assert kept.staleness() == (1, pytest.approx(error), pytest.approx(error)) and error > 0.01
+
+    def test_what_is_stale_is_saved_with_the_cells(self):
+        wires, g = ResistiveWires(r_source=50.0, refresh_every=4), cells(2, 6, 5)
+        one = Matrices(wires, g)
+        one(g, False), one(g, True)
+        changed = g * 1.1
+        stale = one(changed, True)
+        other = Matrices(wires, g)
+        other.load_state_dict(one.state_dict())
+        assert torch.equal(other(changed, True), stale)
+        for _ in range(3):
+            changed = changed * 1.1
+            for transposed in (False, True):
+                assert torch.equal(one(changed, transposed), other(changed, transposed))
+        assert one.staleness() == other.staleness() and one.staleness().solutions == 4
+
+    def test_exact_wires_keep_nothing_in_the_state(self):
+        kept = Matrices(ResistiveWires(), cells(2, 3))
+        kept(cells(2, 3), False)
+        assert not kept.state_dict() and kept.staleness() is None
 
 
 class TestSelectors:

@@ -12,6 +12,7 @@ from safetensors.torch import save
 from ..compound import Compound
 from ..core.component import Component, kind_of
 from ..core.ledger import Event
+from ..cost import write_energy
 from ..learning import FloatReference, Rule
 from ..learning.fused import fuse
 from ..nn import array_layers, tiles
@@ -46,6 +47,7 @@ def result(session: Session) -> dict[str, Any]:
         "simulated_seconds": session.overall.steps * experiment.training.seconds_per_batch,
         "cells": cells,
         "pulses_total": pulses,
+        "write_energy": write_energy(session.ledger, experiment.device),
         "pulses_per_cell_mean": pulses / max(1, cells),
         "pulses_per_cell_max": max((layer["pulses_per_cell_max"] for layer in layers), default=0),
         "cells_pulsed_per_step": pulsed_share(session.overall, cells),
@@ -55,6 +57,7 @@ def result(session: Session) -> dict[str, Any]:
         **_methods(session),
         "notes": experiment.device.notes,
         **({"chips": session.chips.table()} if session.chips is not None and session.chips.opened else {}),
+        **_staleness(session),
         "seed": experiment.seed,
         "versions": versions(),
         "layers": layers,
@@ -88,6 +91,13 @@ def write_arrays(session: Session, folder: Path) -> None:
         elif isinstance(module, torch.nn.Conv2d):  # kernels as columns, as arrays hold them
             tensors[f"weight/{name}"] = module.weight.detach().permute(2, 3, 1, 0).flatten(0, 2)
     write_bytes(folder / ARRAYS, save({key: value.contiguous() for key, value in tensors.items()}))
+
+
+def _staleness(session: Session) -> dict[str, Any]:
+    """What reading through stale matrices did, where that was allowed; relative errors."""
+    found = {name: tile.matrices.staleness() for name, tile in tiles(session.main.model).items()}
+    stale = {name: of._asdict() for name, of in found.items() if of is not None}
+    return {"stale_reads": stale} if stale else {}
 
 
 def _layers(session: Session) -> list[dict[str, Any]]:

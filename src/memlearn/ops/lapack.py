@@ -80,13 +80,13 @@ def _libraries() -> tuple[Any, ...]:
 @contextmanager
 def blas_threads(number: int) -> Iterator[None]:
     """A context in which every BLAS of this process uses so many threads."""
-    before = [library.get_num_threads() for library in _libraries()]
-    for library in _libraries():
+    others = [(library, threads) for library in _libraries() if (threads := library.get_num_threads()) != number]
+    for library, _ in others:
         library.set_num_threads(number)
     try:
         yield
     finally:
-        for library, threads in zip(_libraries(), before, strict=True):
+        for library, threads in others:
             library.set_num_threads(threads)
 
 

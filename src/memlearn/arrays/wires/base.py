@@ -24,6 +24,11 @@ class AbstractWires(Component):
     cheap: ClassVar[bool] = False
     """Whether `transfer` costs less than a comparison of the cells with those it was last asked for."""
 
+    @property
+    def patience(self) -> int:
+        """Changes of an array's cells at which its matrices are solved again; above 1, reads are an approximation."""
+        return 1
+
     @abstractmethod
     def transfer(self, conductance: Tensor, *, transposed: bool = False) -> Tensor:
         """Current into the bit line's sense per V on the word line's driver; transposed, the other way round.
@@ -35,6 +40,10 @@ class AbstractWires(Component):
         Returns:
             S, (..., rows, columns), in both directions.
         """
+
+    def both(self, conductance: Tensor) -> tuple[Tensor, Tensor]:
+        """`transfer` in both directions, forward first; where they share work, for less than twice its cost."""
+        return self.transfer(conductance), self.transfer(conductance, transposed=True)
 
     def currents(self, conductance: Tensor, voltage: Tensor) -> Tensor:
         """Currents into the bit lines' senses while the word lines are driven.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -9,11 +11,12 @@ import torch
 from torch import Tensor
 
 from ...core.errors import InputError
+from ...ops.lapack import blas_threads
 from ...ops.wires.network import Network
 from ..selectors import AbstractSelector, Ohmic
 from .bent import Bent
 from .circuit import DoubleSided, PerLine, Read, Resistances, check_conductances, checked, paired, terminals
-from .solvers import Solver, choose, currents, fields
+from .solvers import Solver, choose, currents, fields, matrices
 from .solvers import transfer as solved_transfer
 
 
@@ -110,9 +113,32 @@ def transfer(  # noqa: PLR0913
 
 def transfers(g: Tensor, network: Network, tolerance: float, solver: Solver) -> Tensor:
     """S, (..., rows, columns), of checked conductances: one elimination an array."""
+    return both_transfers(g, (network,), tolerance, solver)[0]
+
+
+def both_transfers(g: Tensor, networks: tuple[Network, ...], tolerance: float, solver: Solver) -> list[Tensor]:
+    """`transfers` in several networks, one elimination for those that only differ in their ends.
+
+    Uses torch's number of threads: for several arrays at once, or for the two halves of one.
+    """
     flat = g.detach().double().cpu().numpy().reshape(-1, *g.shape[-2:])
-    found = [solved_transfer(choose(solver, one, network, 0, tolerance), one, network) for one in flat]
-    return torch.from_numpy(np.stack(found)).reshape(g.shape).to(g)
+    threads = torch.get_num_threads()
+
+    def one(cells: np.ndarray) -> list[np.ndarray]:
+        kinds: list[Solver] = [choose(solver, cells, network, 0, tolerance) for network in networks]
+        if len(set(kinds)) == 1:
+            return matrices(kinds[0], cells, networks, threads if len(flat) == 1 else 1)
+        return [solved_transfer(kind, cells, network) for kind, network in zip(kinds, networks, strict=True)]
+
+    with ExitStack() as stack:
+        if threads > 1 and len(flat) > 1:
+            stack.enter_context(blas_threads(1))
+            each = stack.enter_context(ThreadPoolExecutor(min(threads, len(flat)))).map
+        else:
+            each = map
+        found = list(each(one, flat))
+    joined = (np.stack(way) for way in zip(*found, strict=True))
+    return [torch.from_numpy(way).reshape(g.shape).to(g) for way in joined]
 
 
 class _Solve(torch.autograd.Function):

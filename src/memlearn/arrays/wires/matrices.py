@@ -2,37 +2,117 @@
 
 from __future__ import annotations
 
-from torch import Tensor
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
 
 from .base import AbstractWires
 
 
-class Matrices:
+class Staleness(NamedTuple):
+    """How wrong matrices were that were used although cells had changed, at the moments when they were solved again."""
+
+    solutions: int
+    """Arrays solved again."""
+    mean: float
+    """Difference of the old matrix and the new one / the new one, root mean squares; mean of all solutions."""
+    worst: float
+
+
+class Matrices(nn.Module):
     """A memory of `transfer`: what has been solved for these conductances is not solved again.
 
     Cells change on any pulse, drift or fault, so that the conductances themselves are compared, array by array: exact,
-    and cheap beside a solution.
+    and cheap beside a solution. Once both directions have been asked for, both are solved together. Where
+    `wires.patience` is above 1, an array is solved again at so many changes only, and what is read in between is stale:
+    an approximation, whose error is measured at each solution. What it depends on is part of the state.
 
     Arguments:
         wires: whose.
+        like: S, (..., rows, columns): of the shape and type of the conductances to come.
     """
 
-    def __init__(self, wires: AbstractWires) -> None:
-        self.wires = wires
-        self._known: dict[bool, tuple[Tensor, Tensor]] = {}
+    solved: Tensor
+    seen: Tensor
+    waits: Tensor
+    errors: Tensor
 
-    def __call__(self, conductance: Tensor, transposed: bool) -> Tensor:
+    def __init__(self, wires: AbstractWires, like: Tensor | None = None) -> None:
+        super().__init__()
+        self.wires = wires
+        self._ways: dict[bool, Tensor] = {}
+        if like is not None and wires.patience > 1:
+            self._start(like)
+
+    def forward(self, conductance: Tensor, transposed: bool) -> Tensor:
         """S, (..., rows, columns): `transfer` of conductances of the same shape; not to be changed in place."""
         if self.wires.cheap:
             return self.wires.transfer(conductance, transposed=transposed)
-        before, found = self._known.get(transposed, (None, None))
-        if before is None or found is None or before.shape != conductance.shape or before.dtype != conductance.dtype:
-            found = self.wires.transfer(conductance, transposed=transposed)
-        else:
-            changed = (before.to(conductance.device) != conductance).flatten(-2).any(-1)
-            if not bool(changed.any()):
-                return found
-            found = found.clone()
-            found[changed] = self.wires.transfer(conductance[changed], transposed=transposed)
-        self._known[transposed] = conductance.clone(), found
-        return found
+        if not self._fits(conductance):
+            self._start(conductance)
+        self._renew(conductance)
+        if transposed not in self._ways:
+            self._ways[transposed] = self.wires.transfer(self.solved, transposed=transposed)
+        return self._ways[transposed]
+
+    def staleness(self) -> Staleness | None:
+        """What stale matrices did to the reads; None where there are none."""
+        if self.wires.patience == 1 or not hasattr(self, "errors"):
+            return None
+        number, total, worst = self.errors.tolist()
+        return Staleness(int(number), total / number if number else 0.0, worst)
+
+    def _fits(self, conductance: Tensor) -> bool:
+        if not hasattr(self, "solved"):
+            return False
+        return self.solved.shape == conductance.shape and self.solved.dtype == conductance.dtype
+
+    def _start(self, like: Tensor) -> None:
+        kept = self.wires.patience > 1
+        self._ways = {}
+        never = torch.full_like(like, torch.nan)
+        self.register_buffer("solved", never, persistent=kept)
+        self.register_buffer("seen", never.clone() if kept else None, persistent=kept)
+        self.register_buffer("waits", torch.zeros(like.shape[:-2], dtype=torch.int32), persistent=kept)
+        self.register_buffer("errors", torch.zeros(3, dtype=torch.float64), persistent=kept)
+
+    def _renew(self, conductance: Tensor) -> None:
+        """Solve the arrays again whose turn it is."""
+        patience = self.wires.patience
+        due = self._changed(conductance, self.seen if patience > 1 else self.solved)
+        if not bool(due.any()):
+            return
+        if patience > 1:
+            self.seen = conductance.clone()
+            self.waits = self.waits + due
+            due = due & ((self.waits >= patience) | self.solved.isnan().flatten(-2).any(-1))
+            if not bool(due.any()):
+                return
+            self.waits = self.waits.masked_fill(due, 0)
+        before, fresh = self._ways, self._fresh(conductance[due])
+        self.solved = self.solved.to(conductance.device).where(~due[..., None, None], conductance)
+        for way, new in fresh.items():
+            if patience > 1:
+                self._measure(before[way][due], new)
+            self._ways[way] = before[way].clone()
+            self._ways[way][due] = new
+
+    def _fresh(self, conductance: Tensor) -> dict[bool, Tensor]:
+        """In the directions that have been asked for."""
+        if len(self._ways) == 2:
+            return dict(zip((False, True), self.wires.both(conductance), strict=True))
+        return {way: self.wires.transfer(conductance, transposed=way) for way in self._ways}
+
+    def _measure(self, old: Tensor, new: Tensor) -> None:
+        """Enter how wrong the old matrices (arrays, rows, columns) had become."""
+        apart = (old - new).double().square().sum((-2, -1)).sqrt()
+        error = apart / new.double().square().sum((-2, -1)).sqrt().clamp_min(1e-300)
+        total = self.errors + error.new_tensor([len(error), float(error.sum()), 0.0])
+        total[2] = max(float(total[2]), float(error.max()))
+        self.errors = total
+
+    @staticmethod
+    def _changed(conductance: Tensor, before: Tensor) -> Tensor:
+        """bool, (...): arrays with another cell than before."""
+        return (before.to(conductance.device) != conductance).flatten(-2).any(-1)

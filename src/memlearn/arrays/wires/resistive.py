@@ -7,10 +7,11 @@ from typing import ClassVar, Literal
 from torch import Tensor
 
 from ...core.component import quantity, setting
+from ...ops.wires.network import Network
 from ..selection import AnySelection, HalfVoltage
 from .base import AbstractWires
-from .circuit import DoubleSided, Resistances
-from .functions import transfers
+from .circuit import DoubleSided, Read, Resistances
+from .functions import both_transfers, transfers
 from .solvers import Solver
 from .writing import Drivers
 
@@ -54,6 +55,15 @@ class ResistiveWires(AbstractWires):
     )
     solver: Solver = setting("auto", doc="auto, ports, hybrid, lines or sparse; see docs/wires.md")
 
+    refresh_every: int = quantity(
+        1, unit="1", ge=1, doc="writes after which reads are solved anew; above 1 stale, with the error in result.json"
+    )
+
+    @property
+    def patience(self) -> int:
+        """As set."""
+        return self.refresh_every
+
     @property
     def weakens_writes(self) -> bool:
         """As set."""
@@ -68,6 +78,17 @@ class ResistiveWires(AbstractWires):
         """The network as one matrix, array by array."""
         if self.reads == "none" or (transposed and self.reads == "forward"):
             return conductance
-        lines = Resistances(self.r_word_line, self.r_bit_line, self.r_source, self.r_sense, self.double_sided)
-        network = lines.network(conductance.shape[-2], conductance.shape[-1], "transposed" if transposed else "forward")
+        network = self._network(conductance, "transposed" if transposed else "forward")
         return transfers(conductance, network, self.tolerance, self.solver)
+
+    def both(self, conductance: Tensor) -> tuple[Tensor, Tensor]:
+        """One elimination for both directions: they only differ in what is attached to the ends."""
+        if self.reads != "both":
+            return super().both(conductance)
+        networks = self._network(conductance, "forward"), self._network(conductance, "transposed")
+        forward, back = both_transfers(conductance, networks, self.tolerance, self.solver)
+        return forward, back
+
+    def _network(self, conductance: Tensor, read: Read) -> Network:
+        lines = Resistances(self.r_word_line, self.r_bit_line, self.r_source, self.r_sense, self.double_sided)
+        return lines.network(conductance.shape[-2], conductance.shape[-1], read)

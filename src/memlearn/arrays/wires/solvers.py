@@ -57,17 +57,28 @@ def rounding(conductance: np.ndarray, network: Network) -> float:
     return ROUNDING / (least * typical) if typical > 0 else 0.0
 
 
-def transfer(solver: Solver, conductance: np.ndarray, network: Network) -> np.ndarray:
+def transfer(solver: Solver, conductance: np.ndarray, network: Network, threads: int = 1) -> np.ndarray:
     """S, (rows, columns): currents into bit-line terminals per V on word-line terminals, by `choose`'s solver.
 
     Raises:
         ConvergenceError: rounding has eaten the conductances.
     """
+    return matrices(solver, conductance, (network,), threads)[0]
+
+
+def matrices(
+    solver: Solver, conductance: np.ndarray, networks: tuple[Network, ...], threads: int = 1
+) -> list[np.ndarray]:
+    """`transfer` of one array in several networks; what only differs in the ends is eliminated once.
+
+    Raises:
+        ConvergenceError: rounding has eaten the conductances.
+    """
     if solver == "hybrid":
-        return hybrid.transfer(conductance, network)
+        return [hybrid.transfer(conductance, network) for network in networks]
     if solver == "ports":
         try:
-            return ports.transfer(ports.eliminate(conductance, network), network)
+            return _by_ports(conductance, networks, threads)
         except ports.Failed as error:
             raise ConvergenceError(
                 f"port elimination failed: {error}",
@@ -75,8 +86,22 @@ def transfer(solver: Solver, conductance: np.ndarray, network: Network) -> np.nd
             ) from None
     rows, columns = conductance.shape
     word, bit = np.eye(rows), np.zeros((rows, columns))
-    into = currents(solver, conductance, network, Ends(word, word, bit, bit), 1e-13)
-    return into.top + into.bottom
+    into = [currents(solver, conductance, network, Ends(word, word, bit, bit), 1e-13) for network in networks]
+    return [ends.top + ends.bottom for ends in into]
+
+
+def _by_ports(conductance: np.ndarray, networks: tuple[Network, ...], threads: int) -> list[np.ndarray]:
+    found: list[np.ndarray] = []
+    for k, network in enumerate(networks):
+        alike = [j for j in range(k) if ports.alike(networks[j], network)]
+        same = [j for j in alike if all(map(np.array_equal, networks[j], network))]
+        if same:
+            found.append(found[same[0]])
+            continue
+        if k == 0 or not alike or alike[-1] != k - 1:
+            eliminated = ports.eliminate(conductance, network, threads)
+        found.append(ports.transfer(eliminated, network))
+    return found
 
 
 def fields(solver: Solver, conductance: np.ndarray, network: Network, voltages: Ends, tolerance: float) -> Solved:

@@ -42,7 +42,7 @@ def eliminate(conductance: np.ndarray, network: Network, threads: int = 1) -> Po
         conductance: S, (rows, columns), float64.
         network: its lines; segments and ends > 0. Of the ends, only which are open matters, and the size of those on
             the right and at the bottom that are smaller than a segment.
-        threads: 1, or more: then both halves are eliminated at the same time, and BLAS may use so many.
+        threads: 1, or more: then both halves are eliminated at the same time. BLAS uses one thread.
 
     Raises:
         Failed: rounding has eaten the conductances.
@@ -70,7 +70,7 @@ def eliminate(conductance: np.ndarray, network: Network, threads: int = 1) -> Po
         found = store if half.result.store == LEAVES else own[half.result.store]
         work[1][begin : begin + size * size].reshape(size, size)[:] = _view(found, half.result)
         begin += size * size
-    with blas_threads(threads):
+    with blas_threads(1):
         return _matrix(plan.top, _merged(plan.top, store, work), store)
 
 
@@ -90,7 +90,7 @@ def _matrix(part: Elimination, work: tuple[np.ndarray, np.ndarray], store: np.nd
     return Ports(_view(store if result.store == LEAVES else work[result.store], result).copy(), result.groups)
 
 
-def transfer(ports: Ports, network: Network, threads: int = 1) -> np.ndarray:
+def transfer(ports: Ports, network: Network) -> np.ndarray:
     """Currents into the bit lines' terminals per V on the word lines' terminals, S, (rows, columns).
 
     Both ends of a line, where both are attached, are driven or sensed together. The transposed read of the same
@@ -106,7 +106,7 @@ def transfer(ports: Ports, network: Network, threads: int = 1) -> np.ndarray:
     attached = np.concatenate([left, right, top[:n_top], bottom])
     words = n_left + n_right
     matrix = ports.matrix.copy()
-    with blas_threads(threads):
+    with blas_threads(1):
         failed = close(matrix, words, attached, addresses(), scratch())
     if failed:
         raise Failed("the array with its ends attached is not positive definite")
@@ -116,6 +116,21 @@ def transfer(ports: Ports, network: Network, threads: int = 1) -> np.ndarray:
     if n_top:
         found = found[:, :n_top] + found[:, n_top:]
     return found
+
+
+def alike(one: Network, other: Network) -> bool:
+    """Whether what `eliminate` makes of the first holds for the second too: equal lines; the ends may differ."""
+    return all(
+        np.array_equal(*pair)
+        for pair in (
+            (one.word, other.word),
+            (one.bit, other.bit),
+            (np.isfinite(one.right), np.isfinite(other.right)),
+            (np.isfinite(one.top), np.isfinite(other.top)),
+            (_last(one.word, one.right), _last(other.word, other.right)),
+            (_last(one.bit, one.bottom), _last(other.bit, other.bottom)),
+        )
+    )
 
 
 def _last(segment: np.ndarray, end: np.ndarray) -> np.ndarray:
