@@ -7,7 +7,7 @@ Forward read, error back-propagation and weight update all pass through the same
 counted.
 """
 
-from . import chip, devices, learning, nn, periphery, programming
+from . import chip, compensation, devices, learning, nn, periphery, programming
 from .arrays import wires
 from .core.errors import DataError, InputError, MemlearnError
 from .core.ledger import Ledger
@@ -27,6 +27,7 @@ __all__ = [
     "Port",
     "__version__",
     "chip",
+    "compensation",
     "devices",
     "learning",
     "nn",

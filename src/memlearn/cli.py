@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 from typer.core import TyperGroup
 
-from . import cells, datasets, devices, learning, periphery, programming
+from . import cells, compensation, datasets, devices, learning, periphery, programming
 from .arrays import mapping, wires
 from .cli_chip import app as chip_app
 from .cli_chip import opened
@@ -37,6 +37,7 @@ FAMILIES: Mapping[str, Mapping[str, type[Component]]] = {
     "devices": devices.MEMBERS,
     "mappings": mapping.MEMBERS,
     "wires": wires.MEMBERS,
+    "corrections": compensation.MEMBERS,
     "cells": cells.MEMBERS,
     "neurons": periphery.NEURONS,
     "drivers": periphery.DRIVERS,

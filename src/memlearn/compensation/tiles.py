@@ -172,7 +172,7 @@ def _write(tile: Tile, conductance: Tensor, scheme: AbstractScheme | None) -> No
         return
     chosen = tile.used()
     order = Order(conductance.to(tile.conductance), chosen, tile.stream.child("corrected"), int(tile.events[2]))
-    done = scheme.program(tile.array.device, tile.state, order, tile.backend)
+    done = tile._bring(scheme, order)  # as the tile would, be it simulated or a chip
     tile.events[2] += scheme.events
     if tile.ledger is not None:
         for during, event, n in (
