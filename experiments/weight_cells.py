@@ -53,8 +53,8 @@ def weighted() -> dict[str, Table]:
 
 
 def carry() -> dict[str, Table]:
-    """A TaOx-like cell alone, and as digits; the ideal."""
-    taox = {"preset": "taox_tio2"}
+    """An uneven TaOx-like cell alone, and as digits; the ideal; the same of an even and noisy one."""
+    taox, noisy = {"preset": "taox_tio2"}, {"preset": "taox_hfox"}
     return {
         "single": {"device": taox, "rule": {"kind": "sgd", "learning_rate": 0.05}},
         "periodic carry": {"device": taox, "rule": {"kind": "periodic_carry", "learning_rate": 0.05}},
@@ -67,6 +67,8 @@ def carry() -> dict[str, Table]:
             },
         },
         "ideal": {"device": NEAR_IDEAL, "rule": {"kind": "sgd", "learning_rate": 0.05}},
+        "noisy, single": {"device": noisy, "rule": {"kind": "sgd", "learning_rate": 0.05}},
+        "noisy, periodic carry": {"device": noisy, "rule": {"kind": "periodic_carry", "learning_rate": 0.05}},
     }
 
 

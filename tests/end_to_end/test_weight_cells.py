@@ -118,6 +118,11 @@ def test_carry_rescues_an_uneven_device(tmp_path):
     assert digits > single + 0.02 and digits > ideal - 0.05
 
 
+def test_carry_rescues_a_noisy_device_with_the_settings_it_gives_itself(tmp_path):
+    (single, digits), _ = accuracies("A6", tmp_path, "noisy, single", "noisy, periodic carry")
+    assert digits > single + 0.05
+
+
 def test_several_cells_in_turn_learn_better_than_one(tmp_path):
     (one, seven), _ = accuracies("A8", tmp_path, "N = 1", "N = 7")
     assert seven > one + 0.05

@@ -14,13 +14,13 @@ from memlearn.core.errors import InputError
 from memlearn.core.ledger import Event, Ledger
 from memlearn.core.random import Stream
 from memlearn.core.types import Counts
-from memlearn.devices import Capacitor, ConstantStep, SoftBounds
+from memlearn.devices import Capacitor, ConstantStep, SoftBounds, load
 from memlearn.devices.effects import CycleToCycle, DeviceToDevice, ReadNoise, Retention
 from memlearn.learning import sgd
 from memlearn.nn import Conv2d, Linear, attach_ledger, tiles
 from memlearn.periphery import ADC, DAC
 from memlearn.programming import Targets
-from memlearn.programming.schemes import MEMBERS, WriteVerify
+from memlearn.programming.schemes import MEMBERS, WriteVerify, nominal
 from memlearn.tile import Array, Periphery, Port, Tile
 
 EXACT = Port(drive=DAC(bits=None), sense=ADC(bits=None, output_range=1000.0))
@@ -111,6 +111,33 @@ class TestCarry:
         for _ in range(12):
             tile.write(Counts(2 * torch.ones(6, 4, dtype=torch.int32)))
         assert not tile.tiles_of["digit1"].counters[..., 0].any()
+
+    @pytest.mark.parametrize(
+        ("device", "threshold"),
+        [
+            (ConstantStep(states=100), 0.5),
+            (SoftBounds(states=100), 0.1),
+            (SoftBounds(states=400, mix_up=0.25, mix_down=0.25, cycle_to_cycle=CycleToCycle(spread=3**0.5)), 0.2),
+            (SoftBounds(states=100, cycle_to_cycle=CycleToCycle(range_spread=0.03)), 0.316),
+            (SoftBounds(states=100, cycle_to_cycle=CycleToCycle(range_spread=0.1)), 0.5),
+            (load("taox_tio2").device, 0.164),
+            (load("taox_hfox").device, 0.5),
+        ],
+    )
+    def test_its_threshold_follows_the_device(self, device, threshold):
+        assert Carry().settled(device).threshold == pytest.approx(threshold, abs=2e-3)
+        assert Carry(low_device=ConstantStep(states=30)).settled(device).threshold == 0.5
+        assert Carry(threshold=0.3).settled(device).threshold == 0.3
+
+    def test_that_is_how_far_pulses_of_both_signs_spread_a_cell(self):
+        for noise, mix in ((0.0, 1.0), (0.02, 0.5)):
+            device = SoftBounds(states=60, mix_up=mix, mix_down=mix, cycle_to_cycle=CycleToCycle(range_spread=noise))
+            state, stream = device.init((1, 1, 40, 50), Stream.root(3)), Stream.root(4)
+            for n in range(300):
+                signs = 2 * (drawn(40, 50, seed=n)[None, None] > 0).int() - 1
+                device.pulse(state, Counts(signs), stream, n)
+            spread = float((state.conductance - device.middle).std()) / (0.5 * device.range)
+            assert spread == pytest.approx(nominal.wandering(device), rel=0.06)
 
     def test_verified_carries_conserve_where_blind_ones_do_not(self):
         lost = {}

@@ -13,8 +13,11 @@ from ..core.component import quantity, setting
 from ..core.errors import InputError
 from ..core.types import Counts, PulsePlan
 from ..devices import AbstractDevice, AnyDevice
-from ..programming.schemes import AnyScheme
+from ..programming.schemes import AnyScheme, nominal
 from .base import AbstractCell, Access, Part
+
+_EARLIEST, _LATEST = 0.05, 0.5
+"""Thresholds that a device is given, as shares of the range."""
 
 
 class Carry(AbstractCell):
@@ -25,8 +28,12 @@ class Carry(AbstractCell):
     gets so many the other way that the weight is kept. Digit 1 is carried to digit 2 every base carry_every writes, and
     so on. On a linear device the weight is kept to half a step of the lower digit; on another one, pulses of the higher
     digit are not what they should be, and with `verify` digit 0 is then brought, by closed loop, to what a second read
-    of the higher digit leaves for it. An uneven digit forgets with every pulse, and so is best carried early: low
-    threshold, short interval.
+    of the higher digit leaves for it.
+
+    An uneven digit forgets with every pulse, and beyond the spread at which its wandering and its forgetting balance it
+    loses more than it gains: it is carried there, early. Noise widens that spread; a carry is pulses of the higher
+    digit, each as noisy in units that are worth more, and so a noisy digit is carried late. Even ones are carried at
+    half of their range, as published.
     """
 
     kind: Literal["carry"] = "carry"
@@ -39,7 +46,14 @@ class Carry(AbstractCell):
     carry_every: int | None = quantity(
         None, unit="1", ge=1, doc="writes from carry to carry; none: a twentieth of the states"
     )
-    threshold: float = quantity(0.1, unit="1", ge=0, lt=1, doc="share of its range beyond which a digit is carried")
+    threshold: float | None = quantity(
+        None,
+        unit="1",
+        ge=0,
+        lt=1,
+        doc="share of its range beyond which a digit is carried; none: as far as pulses of both signs spread it, "
+        "0.05 to 0.5",
+    )
     verify: AnyScheme | None = setting(None, doc="how the lower digit is brought to what is left; none: blind pulses")
     low_device: AnyDevice | None = setting(None, doc="law of digit 0; none: as the others")
 
@@ -49,7 +63,12 @@ class Carry(AbstractCell):
         if base > device.states / 2:
             allowed = f"one pulse on a digit of {device.states:g} states is worth more than the whole digit below"
             raise InputError("base", base, f"must be at most {device.states / 2:g}: {allowed}", "Lower the base.")
-        return self.replace(base=base, carry_every=self.carry_every or max(1, round(device.states / 20)))
+        every = self.carry_every or max(1, round(device.states / 20))
+        threshold = self.threshold
+        if threshold is None:
+            spread = nominal.wandering(self.low_device or device)
+            threshold = min(_LATEST, max(_EARLIEST, float(f"{spread:.3g}")))
+        return self.replace(base=base, carry_every=every, threshold=threshold)
 
     def parts(self) -> tuple[Part, ...]:
         """Least significant digit first."""
@@ -77,7 +96,7 @@ class Carry(AbstractCell):
     def _carry(self, low: Access, high: Access) -> None:
         """Full digits to the next one."""
         held = low.look(None)
-        full = held.abs() > self.threshold * low.w_max
+        full = held.abs() > (_LATEST if self.threshold is None else self.threshold) * low.w_max
         if not full.any():
             return
         worth = high.gain / low.gain

@@ -24,7 +24,7 @@ class Facts(NamedTuple):
     states: float = 64.0
     """Range / mean step."""
     pull: float = 0.0
-    """What pulses of alternating sign lose: 0 for equal steps everywhere, 1 for soft bounds; see `pull_of`."""
+    """What pulses of alternating sign lose: 0 for equal steps everywhere, 1 for soft bounds; see `nominal.pull`."""
     read_noise: float = 0.0
     """Standard deviation of a read at mid-range, relative to the range."""
     inputs: int = 784
@@ -38,7 +38,7 @@ class Facts(NamedTuple):
     def of(cls, device: AbstractDevice, *, inputs: int = 784, batch: int = 32, slowest: float = 1.0) -> Self:
         """The numbers of a device."""
         noise = math.sqrt(device.read_noise.relative**2 * device.middle**2 + device.read_noise.absolute**2)
-        return cls(device.range / device.mean_step, pull_of(device), noise / device.range, inputs, batch, slowest)
+        return cls(device.range / device.mean_step, nominal.pull(device), noise / device.range, inputs, batch, slowest)
 
     @classmethod
     def of_model(cls, model: nn.Module, *, batch: int = 32, slowest: float = 1.0) -> Self:
@@ -46,17 +46,6 @@ class Facts(NamedTuple):
         tiles = [layer.tile for layer in array_layers(model).values()]
         inputs = max(tile.inputs for tile in tiles)
         return cls.of(tiles[0].array.device, inputs=inputs, batch=batch, slowest=slowest)
-
-
-def pull_of(device: AbstractDevice) -> float:
-    """How much a pair of pulses, one up and one down, pulls a nominal cell towards its symmetric point.
-
-    (step down - step up) / mean step rises by this between a quarter and three quarters of the range, halved: 0 for
-    constant steps, 1 for soft bounds, `mix` for a mix of both; cut to 0 .. 1.
-    """
-    low, high = (nominal.steps(device, device.g_min + part * device.range) for part in (0.25, 0.75))
-    slope = 0.5 * ((high.down - high.up) - (low.down - low.up)) / device.mean_step
-    return min(1.0, max(0.0, slope))
 
 
 def learning_rate(facts: Facts) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -53,6 +54,30 @@ def steps(device: AbstractDevice, place: float) -> Steps:
         ideal.pulse(state, pulse, Stream.root(1), 0, backend="reference")  # nothing to compile for two pulses
         moved.append(abs(float(state.conductance) - place))
     return Steps(*moved)
+
+
+def pull(device: AbstractDevice) -> float:
+    """How much a pair of pulses, one up and one down, pulls a nominal cell towards its symmetric point.
+
+    (step down - step up) / mean step rises by this between a quarter and three quarters of the range, halved: 0 for
+    constant steps, 1 for soft bounds, `mix` for a mix of both; cut to 0 .. 1.
+    """
+    low, high = (steps(device, device.g_min + part * device.range) for part in (0.25, 0.75))
+    slope = 0.5 * ((high.down - high.up) - (low.down - low.up)) / device.mean_step
+    return min(1.0, max(0.0, slope))
+
+
+def wandering(device: AbstractDevice) -> float:
+    """Standard deviation, over half the range, at which a nominal cell settles under pulses of both signs.
+
+    Every pulse moves a cell by 2 / states of half the range, with a spread of s steps, and takes 2 pull / states of
+    what it holds: the variance settles at (1 + s^2) / (pull states). Infinite where nothing pulls.
+    """
+    spread = device.cycle_to_cycle
+    states = device.range / device.mean_step
+    noise = spread.spread**2 + (spread.range_spread**2 + (0.5 * spread.slope) ** 2) * states**2
+    pulled = pull(device)
+    return math.sqrt((1 + noise) / (pulled * states)) if pulled else math.inf
 
 
 def _ideal(device: AbstractDevice) -> AbstractDevice:
