@@ -159,6 +159,24 @@ def test_an_unknown_array_is_refused_before_anything_is_written(tmp_path: Path):
     assert not (tmp_path / "run").exists()
 
 
+def test_hybrid_training_trains_outside_programmes_the_chip_and_lets_its_layer_learn(tmp_path: Path):
+    table = {**experiment().table(), "start": {"epochs": 30, "batch": 8, "repair": {"detect": True}}}
+    table["training"] = {**table["training"], "gate": {"kind": "last_layers"}}
+    one, other = tmp_path / "one", tmp_path / "other"
+    for folder, deaths in ((one, [10**9]), (other, [9000])):
+        chips = {"layer2": mortal(folder, deaths, restarts=0)}
+        try:
+            run(Experiment.from_table(table), folder / "run", chips=chips)
+        except ChipError as told:
+            assert folder == other and "SIGKILL" in str(told)
+            resume(folder / "run", chips=chips)
+    assert (other / "lives").read_text() == "2"
+    same(other, one)
+    result = json.loads((one / "run" / "result.json").read_text())
+    assert result["start"]["cell.write"] > 260 and result["start"]["transferred_test_accuracy"] > 0.5
+    assert result["ledger"]["layer2/update/cell.pulse"] > 0 and "layer1/update/cell.pulse" not in result["ledger"]
+
+
 # The command line.
 
 
