@@ -42,6 +42,7 @@ CASES = [
     Proportional(),
     ReadWrite(),
     ReadWrite(by="width"),
+    WriteVerify(tolerance_low=0.1),
     WriteVerify(tolerance=0.05),
     WriteVerify(tolerance=0.05, max_pulses=3),
 ]
@@ -94,7 +95,8 @@ def order(device: AbstractDevice, state: DeviceState, chosen: Tensor | None = No
 
 
 def same(a: DeviceState | Programmed, b: DeviceState | Programmed) -> bool:
-    return all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
+    pairs = zip(a, b, strict=True)
+    return all(x is y is None or (x is not None and y is not None and torch.equal(x, y)) for x, y in pairs)
 
 
 def test_every_member_is_tested():
@@ -169,6 +171,26 @@ class TestWriteVerify:
         exact = ((wanted.targets - device.middle).abs() / device.mean_step - 0.8).ceil().clamp_min(0)
         assert ((done.pulses - exact)[wanted.chosen].abs() <= 1).all()
         assert torch.equal(done.reads, (done.pulses + 1) * wanted.chosen)
+
+    def test_low_targets_may_have_a_window_of_their_own(self):
+        device = ConstantStep(states=1000)
+        state = fresh(device)
+        wanted = order(device, state)
+        done = WriteVerify(tolerance=0.002, tolerance_low=0.05).program(device, state, wanted, "cpu")
+        away = ((state.conductance - wanted.targets).abs() / device.range)[wanted.chosen]
+        low = (wanted.targets < device.middle)[wanted.chosen]
+        assert away[low].max() <= 0.05 * (1 + 1e-5) and away[~low].max() <= 0.002 * (1 + 1e-4)
+        assert away[low].max() > 0.04 and not done.failed.any()
+
+    def test_the_dose_is_the_sum_of_the_conductances_before_each_pulse(self):
+        device = ConstantStep(states=18, g_min=2e-6, g_max=20e-6)  # a pulse moves a cell by 1 uS
+        state = device.init((1, 1, 1, 3), Stream.root(0), torch.float64)
+        state.conductance.copy_(torch.tensor([5e-6, 9e-6, 7e-6]))
+        targets, chosen = torch.tensor([[[[8e-6, 7e-6, 7e-6]]]]).double(), torch.ones(1, 1, 1, 3, dtype=torch.bool)
+        done = WriteVerify(tolerance=0.02).program(device, state, Order(targets, chosen, Stream.root(1), 0), "cpu")
+        assert done.dose is not None
+        # 5 + 6 + 7 up, 9 + 8 down, nothing.
+        assert torch.allclose(done.dose[0, 0, 0], 1e-6 * torch.tensor([[18.0, 0], [0, 17], [0, 0]]).double(), rtol=1e-6)
 
     def test_cells_out_of_reach_are_given_up_and_say_so(self):
         device = ConstantStep(states=100, faults=StuckCells(low=0.3))

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ..core.ledger import Event, Ledger
 from ..core.random import Stream
+from ..cost import write_energy
 from ..datasets import Data
 from . import network, start
 from .config import Experiment
@@ -31,6 +32,7 @@ def programmed(experiment: Experiment, model: nn.Module, data: Data) -> tuple[di
     figures |= {**_accuracies("transferred", model, experiment, data), **found}
     for event in (Event.PULSE, Event.SINGLE_READ, Event.CELL_READ, Event.CELL_WRITE, Event.GIVEN_UP, Event.TRAIN_SLOT):
         figures[event.value] = ledger.total(event)
+    figures["write_energy"] = write_energy(ledger, experiment.device)
     return outside.weights(), {**figures, "ledger": ledger.state()}
 
 

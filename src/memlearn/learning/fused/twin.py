@@ -24,7 +24,7 @@ class FusedTwin(AbstractFused):
     """Back through a twin x its levels x write-verify of what changes."""
 
     kernel: ClassVar[str] = "fused_twin"
-    tallied: ClassVar[int] = 9
+    tallied: ClassVar[int] = 11
 
     def run(self, inputs: np.ndarray, labels: np.ndarray, batch: int, tally: np.ndarray) -> tuple[float, int]:
         """See `AbstractFused.run`."""
@@ -50,6 +50,7 @@ class FusedTwin(AbstractFused):
             and type(writer) is Program
             and type(writer.scheme) is WriteVerify
             and not writer.scheme.patience
+            and writer.scheme.tolerance_low is None
             and writer.parallel != "column"
         )
 
@@ -88,6 +89,8 @@ class FusedTwin(AbstractFused):
             (Event.TRAIN_SLOT, Pass.UPDATE, slots[0]),
             (Event.SINGLE_READ, Pass.VERIFY, 4),
             (Event.READ_SLOT, Pass.VERIFY, slots[1]),
+            (Event.DOSE_UP, Pass.UPDATE, 9),
+            (Event.DOSE_DOWN, Pass.UPDATE, 10),
         ):
             tile.ledger.count(tile.name, during, event, int(tally[place]))
 

@@ -81,8 +81,9 @@ def compile_twin(kernels: Kernels) -> Callable[..., tuple[float, int]]:
         -> (loss sum, correct): arguments as of `fused_sgd.compile_sgd`, the layers with `Twin`; `keys` a tuple of
         `write_verify.keys`; `events` event numbers of one write; `most` pulses of a cell; `memory` tuples of twins and
         levels, float32 (R, C), and of the flat weights that errors go back through; `scratch` from `twin_scratch_for`;
-        `tally` int64 (L, 9): pulses, cells pulsed, cells written, cells given up, single reads; then pulses and reads
-        one after another where a row, and where the whole array, is served at a time.
+        `tally` int64 (L, 11): pulses, cells pulsed, cells written, cells given up, single reads; then pulses and reads
+        one after another where a row, and where the whole array, is served at a time; then the conductances before
+        pulses up, and down, added up, fS.
     """
     bring, fingerprint = compile_bring(kernels), kernels.fingerprint
 
@@ -91,12 +92,15 @@ def compile_twin(kernels: Kernels) -> Callable[..., tuple[float, int]]:
     def program_cell(layer, cells, cell, away, keys, most, turns, tally, longest):  # noqa: ANN001, ANN202, PLR0913
         """Bring a cell to mid-range + `away`; add up what it took."""
         target, order = f32(layer.update.middle) + away, (f32(layer.update.window), most)
-        sent, looks, _, failed = bring(cells, cell, target, order, (f32(0), f32(0), True, layer.noise), keys, turns)
+        noise = (f32(0), f32(0), True, layer.noise)
+        sent, looks, _, failed, rise, fall = bring(cells, cell, target, order, noise, keys, turns)
         tally[0] += sent
         tally[1] += sent > 0
         tally[2] += 1
         tally[3] += failed
         tally[4] += looks
+        tally[9] += np.int64(np.rint(rise * 1e15))
+        tally[10] += np.int64(np.rint(fall * 1e15))
         longest[0], longest[1] = max(longest[0], sent), max(longest[1], looks)
 
     @register_jitable

@@ -57,9 +57,9 @@ def _fold_turn(keys, turns, number) -> None:  # noqa: ANN001
 def compile_bring(kernels: Kernels) -> Callable[..., Any]:
     """What brings one cell to its target by a law, as a function that other kernels compile in.
 
-    bring(cells, cell, target, order, noise, keys, turns) -> (pulses, reads, last read, whether it was given up):
-    arguments as of `compile_verify`, `order` without the list and the targets, `turns` from `turns_for`, with no keys
-    known at the beginning of every write.
+    bring(cells, cell, target, order, noise, keys, turns) -> (pulses, reads, last read, whether it was given up, sums of
+    the conductances before pulses up, and down, S): arguments as of `compile_verify`, `order` without the list and the
+    targets, `turns` from `turns_for`, with no keys known at the beginning of every write.
     """
     mean, loud, pulse = kernels.law.mean, kernels.law.loud, kernels.law.pulse
 
@@ -71,7 +71,7 @@ def compile_bring(kernels: Kernels) -> Callable[..., Any]:
         relative, square, silent, step = noise
         (table, known), event = turns, keys[4]
         x, p, value, noisy = g[cell], parameters[cell], g[cell], loud(step)
-        sent, failed = 0, False
+        sent, failed, rise, fall = 0, False, 0.0, 0.0
         while True:
             if sent >= known[0]:
                 _fold_turn(keys, turns, sent)
@@ -83,6 +83,10 @@ def compile_bring(kernels: Kernels) -> Callable[..., Any]:
                 failed = True
                 break
             s0, s1, up = table[sent, 2], table[sent, 3], away > 0
+            if up:
+                rise += x
+            else:
+                fall += x
             z = normal(table[sent, 4], table[sent, 5], u32(cell)) if noisy else np.float32(0)
             x = pulse(x, p, up, mean(x, p, up, step, u32(cell), s0, s1, 0), z, step)
             sent += 1
@@ -90,7 +94,7 @@ def compile_bring(kernels: Kernels) -> Callable[..., Any]:
             g[cell] = x
             counters[cell, 0] += sent
             counters[cell, 1] = stamp(event + sent - 1)
-        return sent, sent + 1, value, failed
+        return sent, sent + 1, value, failed, rise, fall
 
     return bring
 
@@ -104,7 +108,8 @@ def compile_verify(kernels: Kernels) -> Callable[..., None]:
         noise: of a read: relative, absolute squared, whether there is none; then of a pulse.
         keys: from `keys`.
         turns: from `turns_for`.
-        out: pulses, reads, last read and whether the cell was given up, each (N,).
+        out: pulses, reads, last read and whether the cell was given up, each (N,), and the conductances before pulses
+            up, and down, added up, S, float64 (N, 2).
     """
     bring, fingerprint = compile_bring(kernels), kernels.fingerprint
 
@@ -114,10 +119,10 @@ def compile_verify(kernels: Kernels) -> Callable[..., None]:
     def verify(cells, order, noise, keys, turns, out):  # noqa: ANN001, ANN202
         _ = fingerprint  # part of the cache key
         listed, targets, window, most = order
-        pulses, reads, seen, failed = out
+        pulses, reads, seen, failed, dose = out
         for number in range(listed.shape[0]):
             cell = listed[number]
-            pulses[cell], reads[cell], seen[cell], failed[cell] = bring(
+            pulses[cell], reads[cell], seen[cell], failed[cell], dose[cell, 0], dose[cell, 1] = bring(
                 cells, cell, targets[cell], (window, most), noise, keys, turns
             )
 

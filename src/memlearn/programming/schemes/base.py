@@ -57,6 +57,9 @@ class Programmed(NamedTuple):
     """S: the last read; the conductance itself where there was none."""
     failed: Tensor
     """Cells that were given up, bool."""
+    dose: Tensor | None = None
+    """S, float64, (shape of the cells, 2): conductances before pulses up, and down, added up; times V^2 t of the
+    device's own pulse, the energy in the cell. None: not known."""
 
 
 class AbstractScheme(Component):

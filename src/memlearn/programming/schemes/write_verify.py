@@ -21,17 +21,21 @@ class WriteVerify(AbstractScheme):
 
     A cell that is not within the window after `max_pulses` is given up, and reported as failed. With `marked_after`,
     one that has failed so often in a row is marked: it is left where it is from then on, which saves pulses on stuck
-    cells.
+    cells. `tolerance_low` widens or narrows the window of targets in the lower half of the range: coarse there and fine
+    above costs little, because low cells carry little current.
     """
 
     kind: Literal["write_verify"] = "write_verify"
     sources: ClassVar[tuple[str, ...]] = (
         "Yao et al., Nature 577:641 (2020), Methods: identical 50 ns pulses, window, at most 500 pulses",
+        "Pham, Tran, Nguyen and Min (2019), asymmetric coarse and fine programming, from its abstract",
     )
 
     tolerance: float = quantity(0.01, unit="1", gt=0, le=1, doc="half-width of the window, relative to the range")
+    tolerance_low: float | None = quantity(
+        None, unit="1", gt=0, le=1, doc="window of targets in the lower half of the range; none: the same"
+    )
     max_pulses: int = quantity(500, unit="1", ge=1, le=100_000, doc="after which a cell is given up")
-
     marked_after: int = quantity(
         0, unit="1", ge=0, le=255, doc="failures in a row after which a cell is not programmed again; 0: never marked"
     )
@@ -53,8 +57,9 @@ class WriteVerify(AbstractScheme):
 
     def _staged(self, device: AbstractDevice, state: DeviceState, order: Order) -> Programmed:
         """The truth: whole arrays, read by read and pulse by pulse."""
-        window = self.tolerance * device.range
+        window = torch.where(self._low(device, order), self._coarse * device.range, self.tolerance * device.range)
         seen, active = state.conductance.clone(), order.chosen.clone()
+        dose = torch.zeros(*active.shape, 2, dtype=torch.float64, device=seen.device)
         pulses, reads = torch.zeros_like(active, dtype=torch.int32), torch.zeros_like(active, dtype=torch.int32)
         for number in range(self.events):
             if not bool(active.any()):
@@ -66,28 +71,43 @@ class WriteVerify(AbstractScheme):
             active = active & (away.abs() > window)
             if number < self.max_pulses:
                 pulses += active
-                plan = Counts((away.sign() * active).int())
+                way = (away.sign() * active).int()
+                dose += torch.stack([way > 0, way < 0], -1) * state.conductance[..., None]
+                plan = Counts(way)
                 order.pulse(device, state, plan, event, "reference")
-        return Programmed(pulses, reads, seen, active)
+        return Programmed(pulses, reads, seen, active, dose)
 
     def _compiled(self, device: AbstractDevice, state: DeviceState, order: Order) -> Programmed:
         """The same, cell after cell."""
         shape, dtype = state.conductance.shape, state.conductance.dtype
-        cells = order.chosen.reshape(-1).nonzero()[:, 0].numpy()
         flat = (state.conductance.numpy().reshape(-1), state.parameters.numpy().reshape(state.conductance.numel(), -1))
         pulses, reads = np.zeros(len(flat[0]), np.int32), np.zeros(len(flat[0]), np.int32)
-        seen, failed = flat[0].copy(), np.zeros(len(flat[0]), np.bool_)
+        seen, failed, dose = flat[0].copy(), np.zeros(len(flat[0]), np.bool_), np.zeros((len(flat[0]), 2))
         noise = device.read_noise
         kind = state.conductance.numpy().dtype.type
-        _kernel(device.kernels)(
-            (*flat, state.counters.numpy().reshape(-1, 2)),
-            (cells, order.targets.to(dtype).numpy().reshape(-1), kind(self.tolerance * device.range), self.max_pulses),
-            (kind(noise.relative), kind(noise.absolute**2), noise.silent, device.noise.words(kind)),
-            write_verify.keys(order.stream, order.event),
-            write_verify.turns_for(self.max_pulses),
-            (pulses, reads, seen, failed),
-        )
-        return Programmed(*(torch.from_numpy(part).reshape(shape) for part in (pulses, reads, seen, failed)))
+        targets, low = order.targets.to(dtype).numpy().reshape(-1), self._low(device, order)
+        parts = ((order.chosen & ~low, self.tolerance), (order.chosen & low, self._coarse))
+        for chosen, tolerance in parts if self.tolerance_low is not None else ((order.chosen, self.tolerance),):
+            _kernel(device.kernels)(
+                (*flat, state.counters.numpy().reshape(-1, 2)),
+                (chosen.reshape(-1).nonzero()[:, 0].numpy(), targets, kind(tolerance * device.range), self.max_pulses),
+                (kind(noise.relative), kind(noise.absolute**2), noise.silent, device.noise.words(kind)),
+                write_verify.keys(order.stream, order.event),
+                write_verify.turns_for(self.max_pulses),
+                (pulses, reads, seen, failed, dose),
+            )
+        done = (torch.from_numpy(part).reshape(shape) for part in (pulses, reads, seen, failed))
+        return Programmed(*done, torch.from_numpy(dose).reshape(*shape, 2))
+
+    @property
+    def _coarse(self) -> float:
+        """Window of low targets, relative to the range."""
+        return self.tolerance if self.tolerance_low is None else self.tolerance_low
+
+    @staticmethod
+    def _low(device: AbstractDevice, order: Order) -> torch.Tensor:
+        """Cells whose targets lie in the lower half of the range."""
+        return order.targets < 0.5 * (device.g_min + device.g_max)
 
 
 @cache

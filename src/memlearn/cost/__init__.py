@@ -1,0 +1,3 @@
+"""What counted events cost."""
+
+from .writes import write_energy as write_energy
