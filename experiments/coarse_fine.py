@@ -3,11 +3,11 @@
     python experiments/coarse_fine.py [--data DIR]
 
 A binary network, 64-32-10 on the embedded digits (or 784-100-10 on MNIST with --data), is trained outside with
-two-state weights and programmed by write-verify from mid-range. Windows are relative to the target, as a designer states
-them (inferred: the published abstract does not say): 4 % is fine, 20 % is coarse; that of low cells (high resistance) is
-named first. "Error x energy" is the rms error of a cell's conductance relative to the range, times the energy in the cells;
-recognition is on validation images, mean over three seeds. Then the search over windows (relative to the range) and
-orders for the least energy within half a point.
+two-state weights and programmed by write-verify from mid-range. Windows are relative to the target, as a designer
+states them (inferred: the published abstract does not say): 4 % is fine, 20 % is coarse; that of low cells (high
+resistance) is named first. "Error x energy" is the rms error of a cell's conductance relative to the range, times the
+energy in the cells; recognition is on validation images, mean over three seeds. Then the search over windows (relative
+to the range) and orders for the least energy within half a point.
 """
 
 from __future__ import annotations
@@ -92,11 +92,11 @@ def main() -> None:
     torch.set_num_threads(1)
     runs = [four(seed, data is not None, data) for seed in range(3)]
     say = sys.stdout.write
-    say(f"{'low-high':9}{'rms error':>11}{'energy, nJ':>12}{'product, nJ':>13}{'validation':>12}{'pulses a cell':>15}\n")
+    say(f"{'low-high':9}{'rms error':>11}{'energy, nJ':>12}{'product, nJ':>13}{'validation':>12}{'pulses/cell':>13}\n")
     for name in runs[0]:
         error, energy, accuracy, pulses = (sum(run[name][k] for run in runs) / 3 for k in range(4))
         product = sum(run[name][0] * run[name][1] for run in runs) / 3
-        say(f"{name:9}{error:11.4f}{1e9 * energy:12.2f}{1e9 * product:13.3f}{100 * accuracy:11.2f}%{pulses:15.1f}\n")
+        say(f"{name:9}{error:11.4f}{1e9 * energy:12.2f}{1e9 * product:13.3f}{100 * accuracy:11.2f}%{pulses:13.1f}\n")
     ways = programmings(experiment(0, data is not None), data_directory=data)
     best = max(way.accuracy for way in ways)
     say(f"\nleast energy within half a point of the best ({100 * best:.2f}%), seed 0: {cheapest(ways)}\n")

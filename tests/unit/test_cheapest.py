@@ -9,7 +9,7 @@ from memlearn.core.errors import InputError
 from memlearn.core.ledger import Event, Ledger, Pass
 from memlearn.core.random import Stream
 from memlearn.cost import write_energy
-from memlearn.devices import ConstantStep
+from memlearn.devices import ConstantStep, SoftBounds
 from memlearn.devices.base import Pulse
 from memlearn.experiment.cheapest import Programming, cheapest, programmings
 from memlearn.experiment.config import Experiment
@@ -17,12 +17,12 @@ from memlearn.programming import Targets
 from memlearn.programming.schemes import WriteVerify
 from memlearn.tile import Array, Tile
 
-PULSES = {"up_pulse": Pulse(voltage=2.0, width=50e-9), "down_pulse": Pulse(voltage=-1.5, width=100e-9)}
+UP, DOWN = Pulse(voltage=2.0, width=50e-9), Pulse(voltage=-1.5, width=100e-9)
 
 
 def test_energy_by_hand():
     # A pulse moves a cell by 1 uS: 11 -> 14 uS takes pulses at 11, 12 and 13 uS; its partner goes down from 11, 10, 9.
-    device = ConstantStep(g_min=2e-6, g_max=20e-6, states=18, **PULSES)
+    device = ConstantStep(g_min=2e-6, g_max=20e-6, states=18, up_pulse=UP, down_pulse=DOWN)
     tile = Tile(1, 1, array=Array(device=device), stream=Stream.root(0), dtype=torch.float64)
     tile.initialise(torch.zeros(1, 1, dtype=torch.float64))
     tile.ledger = ledger = Ledger()
@@ -35,9 +35,9 @@ def test_energy_by_hand():
 
 
 def experiment(**changes: object) -> Experiment:
-    device = {"kind": "soft_bounds", "states": 60, "up_pulse": {"voltage": 2.0, "width": 5e-8}}
-    device["down_pulse"] = {"voltage": -2.0, "width": 5e-8}
-    table = {"network": {"hidden": [12]}, "device": device, "start": {"epochs": 2, "batch": 20}, **changes}
+    device = SoftBounds(states=60, up_pulse=UP, down_pulse=DOWN).table()
+    table: dict[str, object] = {"network": {"hidden": [12]}, "device": device, "start": {"epochs": 2, "batch": 20}}
+    table |= changes
     return Experiment.from_table(table)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 import torch
 
 from memlearn.arrays.mapping import DifferentialPair, ReferenceColumn
-from memlearn.compensation.faults import detect, reorder
+from memlearn.compensation.faults import FaultMap, detect, reorder
 from memlearn.core.errors import InputError
 from memlearn.core.ledger import Event, Ledger
 from memlearn.core.random import Stream
@@ -18,6 +19,7 @@ from memlearn.devices.effects import CycleToCycle, ReadNoise, StuckCells
 from memlearn.experiment import resume, run
 from memlearn.experiment.config import Experiment
 from memlearn.experiment.session import begin
+from memlearn.learning import Rule
 from memlearn.learning.quantise import quantised
 from memlearn.nn import Linear, array_layers, tiles
 from memlearn.tile import Array, Crossbar, Tile
@@ -42,6 +44,15 @@ def experiment(start: dict[str, Any] | None = None, **changes: Any) -> Experimen
 @pytest.fixture(autouse=True)
 def one_thread(few_threads: None) -> None:
     torch.set_num_threads(1)
+
+
+def found(layers: Mapping[str, Linear], **settings: Any) -> dict[str, FaultMap]:
+    """What a test finds in the cells of layers."""
+    maps = {}
+    for name, layer in layers.items():
+        assert isinstance(layer.tile, Tile)
+        maps[name] = detect(layer.tile, **settings)
+    return maps
 
 
 class TestDetection:
@@ -74,9 +85,10 @@ class TestReordering:
         weights = {"layer1": 0.4 * torch.randn(21, 18), "layer2": 0.4 * torch.randn(19, 10)}
         weights["layer1"][:, 7] = 0.0  # one neuron has no weights, and nobody listens to it
         weights["layer2"][7] = 0.0
-        faults = {name: detect(layer.tile, pulses=1, moved=1e-6) for name, layer in layers.items()}
+        faults = found(layers, pulses=1, moved=1e-6)
         assert not any(bool(one.stuck.any()) for one in faults.values())
         tile = layers["layer1"].tile
+        assert isinstance(tile, Tile)
         dead = torch.zeros_like(faults["layer1"].stuck)
         dead[:, 0, :, 4:6] = True  # the third pair of lines of the first tile column: place 2
         faults["layer1"] = faults["layer1"]._replace(stuck=dead & tile.used(), value=torch.full(dead.shape, 11e-6))
@@ -86,14 +98,14 @@ class TestReordering:
     def test_other_mappings_and_shapes_are_refused(self):
         layers = self.layers(ConstantStep())
         weights = {"layer1": torch.zeros(21, 18), "layer2": torch.zeros(30, 10)}
-        faults = {name: detect(layer.tile) for name, layer in layers.items()}
+        faults = found(layers)
         with pytest.raises(InputError, match="dense layers"):
             reorder(weights, layers, faults)
         array = Array(crossbar=Crossbar(mapping=ReferenceColumn()))
         alone = {"layer1": Linear(3, 2, array=array), "layer2": Linear(2, 2, array=array)}
         given = {"layer1": torch.zeros(4, 2), "layer2": torch.zeros(3, 2)}
         with pytest.raises(InputError, match="pair of cells"):
-            reorder(given, alone, {name: detect(layer.tile) for name, layer in alone.items()})
+            reorder(given, alone, found(alone))
         assert isinstance(layers["layer1"].tile.array.crossbar.mapping, DifferentialPair)
 
 
@@ -107,7 +119,9 @@ class TestStart:
         assert figures is not None and figures["float_validation_accuracy"] > 0.85
         assert figures["cell.pulse"] > 0 and figures["cell.given_up"] == 0
         for name, layer in array_layers(session.main.model).items():
-            memory = session.main.rule.memory[name]  # type: ignore[union-attr]
+            assert isinstance(session.main.rule, Rule)
+            memory = session.main.rule.memory[name]
+            assert memory is not None
             assert torch.allclose(memory[1], quantised(memory[0], "uniform", 1.0, 32), atol=1e-6)
             assert (layer.tile.weight() - memory[1]).abs().max() < 2 * 0.01 + 5 * 2 * 5e-8 / 18e-6
             assert not torch.equal(memory[0], memory[1])
