@@ -434,7 +434,7 @@ class Tile(nn.Module):
         self.place(self._targets(weight.detach()))
 
     def place(self, conductance: Tensor) -> None:
-        """Set the cells (tile rows, tile columns, rows, columns), S, as near as their bounds let them; counts nothing."""
+        """Set the cells (tile rows, tile columns, rows, columns), S, as near as their bounds let them, uncounted."""
         bounded = conductance.to(self.conductance).clamp(self.parameters_[..., 0], self.parameters_[..., 1])
         self.conductance.copy_(bounded * self.used())
 

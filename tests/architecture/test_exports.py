@@ -41,8 +41,17 @@ EXPORTS: dict[str, tuple[str, ...]] = {
         "wires",
     ),
     "memlearn.arrays.mapping": ("AbstractMapping", "Access", "AnyMapping", "MEMBERS"),
+    "memlearn.arrays.selection": ("AbstractSelection", "AnySelection", "Exposures", "LineShares", "MEMBERS"),
     "memlearn.arrays.selectors": ("AbstractSelector", "AnySelector", "MEMBERS"),
-    "memlearn.arrays.wires": ("AbstractWires", "AnyWires", "MEMBERS", "Matrices", "solve", "transfer"),
+    "memlearn.arrays.wires": (
+        "AbstractWires",
+        "AnyWires",
+        "MEMBERS",
+        "Matrices",
+        "solve",
+        "transfer",
+        "write_voltages",
+    ),
     "memlearn.cells": ("AbstractCell", "Access", "AnyCell", "MEMBERS", "Part"),
     "memlearn.chip": (
         "Chip",
@@ -112,6 +121,7 @@ EXPORTS: dict[str, tuple[str, ...]] = {
         "StuckCells",
     ),
     "memlearn.devices.fitting": ("CHOICES", "DeviceFit", "Reading", "Traces", "UNITS", "fit", "read_traces"),
+    "memlearn.devices.response": ("AbstractResponse", "AnyResponse", "MEMBERS"),
     "memlearn.experiment": (
         "Described",
         "Experiment",

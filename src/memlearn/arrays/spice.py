@@ -14,6 +14,7 @@ from ..core.errors import DataError, InputError
 from ..ops.wires.network import Ends, Network
 from .selectors.base import AbstractSelector
 
+_ACROSS = re.compile(r"^v\(w_(\d+)_(\d+)\)-v\(b_\1_\2\)\s*=\s*([-+0-9.e]+)", re.MULTILINE)
 _PRINTED = re.compile(r"^i\(v_(\w+)\)\s*=\s*([-+0-9.eE]+)", re.MULTILINE)
 
 
@@ -79,6 +80,31 @@ def run(text: str, rows: int, columns: int, *, seconds: float = 600.0) -> Ends:
     Raises:
         DataError: ngspice is not installed, failed, or printed something else.
     """
+    output = _output(text, seconds)
+    found = {name.lower(): float(value) for name, value in _PRINTED.findall(output.lower())}
+    wanted = len(re.findall(r"^print i", text, re.MULTILINE))
+    if len(found) != wanted:
+        raise DataError(f"ngspice printed {len(found)} of {wanted} currents:\n{output[-2000:]}")
+    sizes = {"left": rows, "right": rows, "top": columns, "bottom": columns}
+    return Ends(*(np.array([found.get(f"{name}_{k}", 0.0) for k in range(n)]) for name, n in sizes.items()))
+
+
+def cell_voltages(text: str, rows: int, columns: int, *, seconds: float = 600.0) -> np.ndarray:
+    """What ngspice makes of the voltages across the cells, word minus bit line, V, (rows, columns).
+
+    Arguments and errors as of `run`.
+    """
+    places = [(i, j) for i in range(rows) for j in range(columns)]
+    printed = "\n".join(f"print v(w_{i}_{j})-v(b_{i}_{j})" for i, j in places)
+    output = _output(text.replace("\n.endc", f"\n{printed}\n.endc"), seconds)
+    found = {(int(i), int(j)): float(value) for i, j, value in _ACROSS.findall(output.lower())}
+    if len(found) != len(places):
+        raise DataError(f"ngspice printed {len(found)} of {len(places)} voltages:\n{output[-2000:]}")
+    return np.array([found[place] for place in places]).reshape(rows, columns)
+
+
+def _output(text: str, seconds: float) -> str:
+    """What ngspice prints."""
     program = shutil.which("ngspice")
     if program is None:
         raise DataError("ngspice is not installed, or not on the path; on Debian and Ubuntu: apt-get install ngspice")
@@ -91,12 +117,7 @@ def run(text: str, rows: int, columns: int, *, seconds: float = 600.0) -> Ends:
             )
         except subprocess.TimeoutExpired:
             raise DataError(f"ngspice was still at it after {seconds:.0f} s; check a smaller array") from None
-    found = {name.lower(): float(value) for name, value in _PRINTED.findall(done.stdout.lower())}
-    wanted = len(re.findall(r"^print ", text, re.MULTILINE))
-    if len(found) != wanted:
-        raise DataError(f"ngspice printed {len(found)} of {wanted} currents:\n{(done.stdout + done.stderr)[-2000:]}")
-    sizes = {"left": rows, "right": rows, "top": columns, "bottom": columns}
-    return Ends(*(np.array([found.get(f"{name}_{k}", 0.0) for k in range(n)]) for name, n in sizes.items()))
+    return done.stdout + done.stderr
 
 
 def difference(found: Ends, exact: Ends) -> float:

@@ -30,7 +30,7 @@ from .effects import (
     TelegraphNoise,
     WriteNoise,
 )
-from .partial import disturbed, pulsed_partly
+from .partial import LEAST, disturbed, pulsed_partly
 from .response import AnyResponse
 from .state import Cells, DeviceState
 
@@ -156,14 +156,12 @@ class AbstractDevice(Component):
 
     def arriving(self, pulses: Tensor, share: Tensor) -> Tensor:
         """The pulses (shape of the cells) that do anything where so much of their voltage arrives."""
-        return pulses
+        return pulses * (self.strength(share.clamp_min(0), True) > LEAST)
 
     def disturb(
         self, state: DeviceState, shares: Tensor, up: bool, stream: Stream, event: int, *, times: Tensor | None = None
     ) -> DeviceState:
-        """What pulses for other cells do to those beside them: small mean steps, without noise and without a count.
-
-        Small steps add up: the cells are moved once, by the sum. The state is consumed, as by `pulse`.
+        """What pulses for others do to cells: mean steps, added up, without noise or count; the state is consumed.
 
         Arguments:
             state: the cells.

@@ -80,7 +80,8 @@ class OneSided(AbstractDevice):
 
     def arriving(self, pulses: Tensor, share: Tensor) -> Tensor:
         """Without the resets that too little voltage arrives of."""
-        return pulses * ((pulses > 0) | (self.strength(share.clamp_min(0), False) > 0))
+        arriving = super().arriving(pulses, share)
+        return arriving * ((pulses > 0) | (self.strength(share.clamp_min(0), False) > 0))
 
     def columns(self, cells: Cells) -> list[Tensor]:
         """Step far up, what it grows by at the lower bound, rate in 1/S, level."""

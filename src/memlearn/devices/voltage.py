@@ -107,6 +107,10 @@ class VoltageDriven(AbstractDevice):
     def check_partial(self) -> None:
         """Every voltage has its effect."""
 
+    def arriving(self, pulses: Tensor, share: Tensor) -> Tensor:
+        """All: the law itself knows what too little is."""
+        return pulses
+
     def partly(self, parameters: Tensor, share: Tensor, drive: Drive | None) -> Tensor:
         """Under the voltages that arrive."""
         given = drive or self.drive

@@ -124,8 +124,9 @@ class Delivery:
         return Delivered(tally, total, int(done.max()))
 
     def _seen(self, state: DeviceState) -> Tensor:
-        """S, float64, (arrays, rows, columns): what the network is made of now."""
-        return self.device.visible(state).double().cpu().reshape(-1, *self.shape[2:])
+        """S, (arrays, rows, columns): what the network is made of now; a copy where it must stay as it is."""
+        seen = self.device.visible(state).cpu().reshape(-1, *self.shape[2:])
+        return seen if self.wires.writes == "exact" else seen.clone()
 
     # What is written in which order.
 
@@ -197,7 +198,7 @@ class Delivery:
         if steps.averaged:
             place = steps.rows.int().argmax(-1)
             around = row_by_row(
-                cells, steps.array, place, steps.columns, self.scheme, self.network, self.wires.write_tolerance
+                cells.double(), steps.array, place, steps.columns, self.scheme, self.network, self.wires.write_tolerance
             )
             self._enter(plan, arrived, steps, around.row.float())
             self._disturb(state, steps, around.row.float(), how)
@@ -214,7 +215,7 @@ class Delivery:
         if self.scheme.gated and bool((steps.rows.sum(-1) == 1).all()):
             place = steps.rows.int().argmax(-1)
             bit = self.scheme.lines(steps.rows, steps.columns).bit
-            yield torch.arange(len(place)), gated(cells[steps.array, place], place, bit, self.network).float()
+            yield torch.arange(len(place)), gated(cells[steps.array, place].double(), place, bit, self.network).float()
             return
         groups = [
             part
@@ -224,7 +225,7 @@ class Delivery:
 
         def solve(chosen: Tensor) -> Tensor:
             rows, columns, tolerance = steps.rows[chosen], steps.columns[chosen], self.wires.write_tolerance
-            one = cells[steps.array[chosen[0]]]
+            one = cells[steps.array[chosen[0]]].double()
             return shares(one, rows, columns, self.scheme, self.network, tolerance).float()
 
         if threads == 1:
@@ -251,9 +252,13 @@ class Delivery:
     def _disturb(self, state: DeviceState, steps: Steps, share: Tensor, how: _How) -> None:
         """Cells that are not selected, and see a part of the pulse nonetheless."""
         if share.dim() == 2:
-            whole = torch.zeros(len(self.lines_used[0]), *self.shape[2:])
-            whole[steps.array, steps.rows.int().argmax(-1)] = share.masked_fill(steps.columns, 0)
-            self.device.disturb(state, whole.reshape(1, *self.shape), steps.up, how.stream, how.event)
+            others = share.masked_fill(steps.columns, 0)
+            if not bool(others.any()):
+                return
+            at = steps.array, steps.rows.int().argmax(-1)
+            lines = DeviceState(*(part.flatten(0, 1)[at] for part in state))
+            self.device.disturb(lines, others[None], steps.up, how.stream, how.event)
+            state.conductance.flatten(0, 1)[at] = lines.conductance
             return
         array = int(steps.array[0])
         one = DeviceState(*(part.flatten(0, 1)[array] for part in state))

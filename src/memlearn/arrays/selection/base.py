@@ -53,8 +53,8 @@ class AbstractSelection(Component):
         Arguments:
             rows, columns: bool, (..., rows) and (..., columns): the selected lines.
         """
-        word = torch.where(rows, 1.0, self.word_share).double()
-        return LineShares(word, torch.where(columns, 0.0, self.bit_share).double())
+        one, word, bit = torch.tensor([1.0, self.word_share, self.bit_share], dtype=torch.float64)
+        return LineShares(torch.where(rows, one, word), torch.where(columns, 0 * one, bit))
 
     def nominal(self, rows: Tensor, columns: Tensor) -> Tensor:
         """What each cell gets where wires have no resistance, in units of the pulse's voltage.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -134,7 +135,8 @@ def shares(
             1, place[:, None, None].expand(-1, 1, cells.shape[1]), alone[:, None]
         )
     if not scheme.gated and not bool(given.word.isnan().any() | given.bit.isnan().any()):
-        return _across(cells, network, _ends(given.word, given.bit, scheme.word_share), tolerance)
+        level = 0.0 if math.isnan(scheme.word_share) else scheme.word_share
+        return _across(cells, network, _ends(given.word, given.bit, level), tolerance)
     found = []
     for k in range(len(rows)):
         word, bit = given.word[k : k + 1], given.bit[k : k + 1]
@@ -214,7 +216,11 @@ def row_by_row(
 def _across(cells: Tensor, network: Network, ends: Ends, tolerance: float) -> Tensor:
     """Word minus bit nodes of linear cells."""
     solved = fields("lines", cells.numpy(), network, ends, tolerance)
-    return torch.from_numpy(solved.word - solved.bit)
+    across = torch.from_numpy(solved.word - solved.bit)
+    if not bool(torch.isfinite(across).all()):
+        remedy = "Drive the lines, as every scheme but floating does."
+        raise ConvergenceError("lines that nothing drives meet no cell that leads to a driver", remedy)
+    return across
 
 
 def _bent(
