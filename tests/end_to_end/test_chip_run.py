@@ -24,9 +24,9 @@ LOUD = {"rows": 13, "columns": 20, "noise": 0.005, "pulse_noise": 0.3, "spread":
 
 def experiment() -> Experiment:
     return small(
-        data={"train_limit": 96, "validation": 30},
+        data={"train_limit": 64, "validation": 30},
         rule={"kind": "siamese", "learning_rate": 0.3, "tolerance": 0.03},
-        training={"epochs": 2, "checkpoint_every": 48},
+        training={"epochs": 2, "checkpoint_every": 32},
     )
 
 
@@ -111,7 +111,7 @@ def test_a_run_on_a_chip_is_recorded(whole: Path):
 
 def test_a_driver_killed_while_it_programmes_is_reported_and_the_run_is_the_same(whole: Path, tmp_path: Path):
     ears = Ears()
-    run(experiment(), tmp_path / "run", chips={"layer2": mortal(tmp_path, [700, 3500])}, watcher=ears)
+    run(experiment(), tmp_path / "run", chips={"layer2": mortal(tmp_path, [700, 1500])}, watcher=ears)
     told = [note for note in ears.notes if "SIGKILL" in note]
     assert len(told) == 2 and all("(program of" in note and "started again" in note for note in told)
     assert "(program of 260 cells)" in told[0]
@@ -119,7 +119,7 @@ def test_a_driver_killed_while_it_programmes_is_reported_and_the_run_is_the_same
 
 
 def test_a_driver_that_stays_dead_stops_the_run_which_resumes(whole: Path, tmp_path: Path):
-    ears, chips = Ears(), {"layer2": mortal(tmp_path, [700, 3500], restarts=0)}
+    ears, chips = Ears(), {"layer2": mortal(tmp_path, [700, 1500], restarts=0)}
     with pytest.raises(ChipError, match=r"request 1 \(program of 260 cells\): the driver was ended by SIGKILL"):
         run(experiment(), tmp_path / "run", chips=chips, watcher=ears)
     assert f"Go on with: memlearn resume {tmp_path}/run --chip layer2=COMMAND" in ears.notes[-1]
@@ -133,7 +133,7 @@ def test_a_driver_that_stays_dead_stops_the_run_which_resumes(whole: Path, tmp_p
 def test_a_run_that_is_broken_between_checkpoints_repeats_nothing_on_the_chip(whole: Path, tmp_path: Path):
     chips = {"layer2": partial(ProcessChip, command(tmp_path, **LOUD))}
     with pytest.raises(RuntimeError, match="broken"):
-        run(experiment(), tmp_path / "run", chips=chips, watcher=Ears((2, 96)))
+        run(experiment(), tmp_path / "run", chips=chips, watcher=Ears((2, 64)))
     resume(tmp_path / "run", chips=chips)
     same(tmp_path, whole)
 
@@ -141,7 +141,7 @@ def test_a_run_that_is_broken_between_checkpoints_repeats_nothing_on_the_chip(wh
 def test_without_its_record_a_run_goes_on_from_what_the_chip_holds_and_not_without_the_chip(tmp_path: Path):
     chips = {"layer2": partial(ProcessChip, command(tmp_path, **LOUD))}
     with pytest.raises(RuntimeError, match="broken"):
-        run(experiment(), tmp_path / "run", chips=chips, watcher=Ears((2, 48)))
+        run(experiment(), tmp_path / "run", chips=chips, watcher=Ears((2, 32)))
     with np.load(tmp_path / "cells.npz") as state:
         before = state["pulses"].sum()
     with pytest.raises(DataError, match="begun with layer2, and not no chip. .* --chip layer2=COMMAND"):
@@ -160,10 +160,13 @@ def test_an_unknown_array_is_refused_before_anything_is_written(tmp_path: Path):
 
 
 def test_hybrid_training_trains_outside_programmes_the_chip_and_lets_its_layer_learn(tmp_path: Path):
-    table = {**experiment().table(), "start": {"epochs": 30, "batch": 8, "repair": {"detect": True}}}
+    table = {
+        **experiment().table(),
+        "start": {"epochs": 20, "batch": 8, "repair": {"detect": True, "pulses": 5, "moved": 0.02}},
+    }
     table["training"] = {**table["training"], "gate": {"kind": "last_layers"}}
     one, other = tmp_path / "one", tmp_path / "other"
-    for folder, deaths in ((one, [10**9]), (other, [9000])):
+    for folder, deaths in ((one, [10**9]), (other, [2000])):
         chips = {"layer2": mortal(folder, deaths, restarts=0)}
         try:
             run(Experiment.from_table(table), folder / "run", chips=chips)

@@ -31,7 +31,7 @@ NOISY = memlearn.devices.SoftBounds(
 ARRAYS = {
     "noise": Array(device=NOISY),
     "reference column": Array(crossbar=Crossbar(mapping=ReferenceColumn())),
-    "wires": Array(crossbar=Crossbar(wires=memlearn.wires.ResistiveWires())),
+    "wires": Array(crossbar=Crossbar(wires=memlearn.wires.ResistiveWires(solver="sparse"))),
 }
 
 
@@ -70,7 +70,7 @@ VERBS: dict[str, Callable[[Tile], Any]] = {
 @pytest.mark.parametrize("array", ARRAYS)
 @pytest.mark.parametrize("verb", VERBS)
 def test_it_is_the_tile_bit_for_bit_over_the_simulator(array: str, verb: str):
-    plain, on_chip = pair(ARRAYS[array])
+    plain, on_chip = pair(ARRAYS[array], backend="cpu" if array == "reference column" else "reference")
     for number in range(2):  # the second time the random numbers of the next event
         expected, found = VERBS[verb](plain), VERBS[verb](on_chip)
         assert str(expected) == str(found), number
@@ -137,11 +137,13 @@ def test_initialising_programmes_and_counts_by_cell():
 
 
 def test_the_ledger_counts_as_that_of_a_simulated_tile():
-    plain, on_chip = pair(ARRAYS["noise"])
+    plain, on_chip = pair(ARRAYS["noise"], backend="reference")
     plain.ledger, on_chip.ledger = Ledger(), Ledger()
     for verb in VERBS.values():
         verb(plain), verb(on_chip)
-    assert plain.ledger.state() == on_chip.ledger.state()
+    # The conductances between two pulses, and so the energy in the cells, only a simulator knows.
+    known = {key: n for key, n in plain.ledger.state().items() if "cell.dose" not in key}
+    assert known == on_chip.ledger.state()
     assert plain.ledger.total(Event.PULSE) and plain.ledger.total(Event.SINGLE_READ)
 
 
