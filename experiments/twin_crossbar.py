@@ -3,12 +3,12 @@
     python experiments/twin_crossbar.py              the table of docs/hybrid.md
     python experiments/twin_crossbar.py --draws 20   shorter
 
-Each bit line holds one image; the image shown is the one whose line matches best. Conductances of both arrays vary by a
-factor exp(spread x normal); "inter" is the correlation of cells at the same place of the two arrays, "intra" that of the
-cells of a bit line. Published (Truong et al. 2015, abstract): at inter 1, the twin crossbar is better by 4 points (grey
-images) and 4.5 (letters) at intra 0, by 5.6 and 6 at intra 1. Inferred: size of the images, the letters (our own), grey
-images as random ones of two levels a pixel, the on/off ratio (20), the spread, and "intra" as one factor a bit line. The
-gain is given at the spread at which the complementary crossbar recognises about 90 %, and on average over all spreads.
+Each bit line holds one image; the image shown is the one whose line matches best. Conductances of both arrays vary by
+a factor exp(spread x normal); "inter" is the correlation of cells at the same place of the two arrays, "intra" that of
+the cells of a bit line. Published (Truong et al. 2015, abstract): at inter 1, the twin crossbar is better by 4 points
+(grey images) and 4.5 (letters) at intra 0, by 5.6 and 6 at intra 1. Inferred: size of the images, the letters (our
+own), grey images as random ones of two levels a pixel, the on/off ratio (20), the spread, and "intra" as one factor a
+bit line. The gain is given at the spread at which the complementary crossbar recognises about 90 %, and on average.
 """
 
 from __future__ import annotations
