@@ -71,9 +71,7 @@ def main() -> None:
                 gains.append((abs(both[0] - 90), both[1] - both[0]))
                 say(f"{spread:8.1f}{both[0]:14.1f}%{both[1]:7.1f}%{both[1] - both[0]:8.1f}\n")
             mean = sum(gain for _, gain in gains) / len(gains)
-            say(
-                f"gain where the complementary one is nearest 90 %: {min(gains)[1]:.1f} points; on average {mean:.1f}\n\n"
-            )
+            say(f"gain where complementary is nearest 90 %: {min(gains)[1]:.1f} points; on average {mean:.1f}\n\n")
 
 
 if __name__ == "__main__":
