@@ -1,4 +1,4 @@
-"""The command line: `memlearn run`, `resume`, `report`, `sweep`, `list`, `show`, `schema`, `bench`, `chip`, ...."""
+"""The command line: `memlearn run`, `resume`, `report`, `sweep`, `list`, `show`, `schema`, and groups of commands."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from typer.core import TyperGroup
 
 from . import cells, compensation, datasets, devices, learning, periphery, programming
 from .arrays import mapping, wires
+from .cli_bench import app as bench_app
 from .cli_chip import app as chip_app
 from .cli_chip import opened
 from .cli_device import app as device_app
+from .cli_wires import Bit, Sense, Sides, Source, Word, line_settings, show_wires
+from .cli_wires import app as spice_app
 from .core.component import Component, describe, kind_of
 from .core.errors import InputError, MemlearnError, nearest
 from .core.version import VERSION
 from .experiment import Interrupted, Tick, Watcher, parse_override, read_experiment, resume, run, schema, sweep
-from .experiment.bench import bench_train
-from .experiment.bench_cases import RULES
-from .experiment.bench_pulses import LAWS, bench_pulses
 from .experiment.files import read_table
 from .experiment.networks import MEMBERS as NETWORKS
 from .learning import accumulate, credit
@@ -193,19 +193,40 @@ def list_command(
 
 
 @app.command()
-def show(
+def show(  # noqa: PLR0913  (what a device or wires can be asked)
     family: Annotated[str, typer.Argument(help="device, rule, ...", show_default=False)],
-    name: Annotated[str, typer.Argument(help="Its kind; of a device also a preset or a file.", show_default=False)],
-    html: Annotated[Path | None, typer.Option(help="Of a device: page to write.", show_default=False)] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="Its kind; of a device also a preset or a file.", show_default=False)
+    ] = None,
+    html: Annotated[Path | None, typer.Option(help="Of a device, or wires: page to write.", show_default=False)] = None,
     svg: Annotated[Path | None, typer.Option(help="Of a device: picture to write.", show_default=False)] = None,
-    seed: Annotated[int, typer.Option(help="Of a device: of the simulated cells.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of a device, or wires: of the simulated cells.")] = 0,
+    size: Annotated[
+        str | None, typer.Option(help="Of wires: lines of an array, N or ROWSxCOLUMNS.", show_default=False)
+    ] = None,
+    r_word_line: Word = None,
+    r_bit_line: Bit = None,
+    r_source: Source = None,
+    r_sense: Sense = None,
+    double_sided: Sides = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show a component: its settings with unit, range and meaning, and its sources. Of a device also its curves."""
+    """Show a component: its settings with unit, range and meaning, and its sources.
+
+    Of a device also its curves; of wires what they take away from an array of random cells.
+    """
     plural = family if family in FAMILIES else f"{family.removesuffix('y')}{'ies' if family.endswith('y') else 's'}"
     if plural not in FAMILIES:
         raise InputError("family", family, "unknown family", nearest(family, FAMILIES))
     members = FAMILIES[plural]
+    changes = line_settings(r_word_line, r_bit_line, r_source, r_sense, double_sided)
+    if plural == "wires" and name in (None, "resistive") and (size or changes or html or as_json or not name):
+        show_wires(changes, size or "128", seed=seed, html=html, as_json=as_json)
+        return
+    if size or changes:
+        raise InputError("--size, --r-word-line, ...", name, "belong to wires", "memlearn show wires --size 256")
+    if name is None:
+        raise InputError("name", None, f"which of the {plural}?", f"One of {', '.join(members)}.")
     if plural == "devices":
         _show_device(DeviceSheet(find_device(name), seed=seed), html=html, svg=svg, as_json=as_json)
         return
@@ -245,77 +266,8 @@ def _show_device(sheet: DeviceSheet, *, html: Path | None, svg: Path | None, as_
         _say(f"Written to {path}.")
 
 
-bench_app = typer.Typer(no_args_is_help=True, help="Time the kernels; a kernel that is wrong is not timed.")
 app.add_typer(bench_app, name="bench")
-
-
-@bench_app.callback()
-def bench() -> None:
-    """Time the kernels; a kernel that is wrong is not timed."""
-
-
-@bench_app.command("train")
-def bench_train_command(
-    rule: Annotated[
-        list[str] | None,
-        typer.Option(help=f"One of {', '.join(RULES)}; several times for several.", show_default=False),
-    ] = None,
-    network: Annotated[str, typer.Option(help="mlp (784-256-128-10) or cnn (LeNet 1-6-16, 120-84-10).")] = "mlp",
-    backward: Annotated[
-        str, typer.Option(help="Error of convolutions: rewired, or copy for a second array.")
-    ] = "rewired",
-    device: Annotated[str, typer.Option(help="Kind of a device law.")] = "constant_step",
-    batch: Annotated[
-        list[int] | None,
-        typer.Option(help="Images between two writes; may be given several times.", show_default=False),
-    ] = None,
-    data: DataFolder = None,
-    as_json: AsJson = False,
-) -> None:
-    """Time training inside arrays as a multiple of plain PyTorch, one thread, both in this run."""
-    options = {"network": network, "backward": backward, "device": device, "batches": tuple(batch or ()), "data": data}
-    records = []
-    for record in bench_train(tuple(rule or RULES), **options):  # type: ignore[arg-type]
-        records.append(record)
-        if as_json:
-            print(json.dumps(record), flush=True)
-        else:
-            Console().print(_bench_table(record))
-    if not as_json:
-        Console().print(_bench_summary(records))
-
-
-@bench_app.command("pulse-update")
-def bench_pulses_command(
-    law: Annotated[
-        list[str] | None, typer.Option(help="Kind of a device law; may be given several times.", show_default=False)
-    ] = None,
-    size: Annotated[int, typer.Option(help="Word lines and bit lines of the array.")] = 384,
-    seconds: Annotated[float, typer.Option(help="Time spent on each number, s.")] = 0.3,
-    as_json: AsJson = False,
-) -> None:
-    """Time the pulses of device laws: counts and trains, with and without noise, by density; beside the limits."""
-    table = Table(
-        title="Pulses on one core (per core of two), per cell visited, bytes a pulse", title_justify="left", box=None
-    )
-    for heading in ("law", "noise", "plan", "density", "ns/pulse", "", "ns/cell", "x limit", "bytes"):
-        table.add_column(heading, justify="left" if heading in ("law", "noise", "plan") else "right")
-    record: dict[str, Any] = {}
-    for record in bench_pulses(tuple(law or LAWS), size=size, seconds=seconds):
-        if as_json:
-            print(json.dumps(record), flush=True)
-        table.add_row(
-            *(record["law"], "on" if record["noise"] else "off", record["plan"], f"{record['density']:.1%}"),
-            *(f"{record['ns_per_pulse']:.1f}", f"({record['ns_per_pulse_per_core_of_two']:.1f})"),
-            *(f"{record['ns_per_cell']:.2f}", f"{record['times_the_limit']:.1f}", f"{record['bytes_per_pulse']:.0f}"),
-        )
-    if not as_json:
-        table.caption = (
-            f"The limit is the longer of the bytes touched at {record['gbyte_per_s']:g} GB/s, a copy as large as the "
-            f"cells, and the normal numbers drawn at {record['ns_per_normal']:g} ns each; both measured in this run."
-        )
-        table.caption_justify = "left"
-        Console().print(table)
+app.add_typer(spice_app, name="spice")
 
 
 @app.command("schema")
@@ -430,43 +382,6 @@ def _sweep_table(summary: Mapping[str, Any]) -> Table:
             *(formats.percent(f) for f in (mean["test_accuracy"], worst["test_accuracy"], mean["float_test_accuracy"])),
             formats.figure(mean["pulses_per_cell_mean"]),
         )
-    return table
-
-
-def _bench_table(record: Mapping[str, Any]) -> Table:
-    """Where the time of one case goes."""
-    low, high = record["ratio_range"]
-    title = f"{record['rule']}, {record['network']}, {record['device']}, batch {record['batch']}, by {record['path']}"
-    title += f": {record['ratio']:.2f} x PyTorch ({low:.2f} to {high:.2f}), {record['us_per_sample']:.0f} us against"
-    table = Table(
-        title=f"{title} {record['torch_us_per_sample']:.0f} us", title_justify="left", box=None, pad_edge=False
-    )
-    for heading in ("stage", "share", "us a sample", "x limit", "what the limit counts"):
-        table.add_column(heading, justify="left" if heading in ("stage", "what the limit counts") else "right")
-    for name, stage in record["stages"].items():
-        times = "" if stage["times_the_limit"] is None else f"{stage['times_the_limit']:.1f}"
-        table.add_row(name, f"{stage['share']:.0%}", f"{stage['us_per_sample']:.1f}", times, stage["limit"])
-    table.caption = f"One sample pulses {record['cells_pulsed_by_one_sample']:.3%} of the cells."
-    table.caption_justify = "left"
-    return table
-
-
-def _bench_summary(records: Sequence[Mapping[str, Any]]) -> Table:
-    """All cases in one table: multiples of plain PyTorch by rule and batch."""
-    batches = sorted({record["batch"] for record in records})
-    table = Table(title="Training, multiples of plain PyTorch", title_justify="left", box=None, pad_edge=False)
-    table.add_column("rule")
-    for batch in batches:
-        table.add_column(f"batch {batch}", justify="right")
-    table.add_column("path")
-    found = {(record["rule"], record["batch"]): record for record in records}
-    for rule in dict.fromkeys(record["rule"] for record in records):
-        row = [found.get((rule, batch)) for batch in batches]
-        ratios = ["" if record is None else f"{record['ratio']:.2f}" for record in row]
-        table.add_row(rule, *ratios, next(record["path"] for record in row if record is not None))
-    limits = records[-1]["limits"] if records else {}
-    table.caption = "This machine, one core: " + ", ".join(f"{v:g} {k.replace('_', ' ')}" for k, v in limits.items())
-    table.caption_justify = "left"
     return table
 
 

@@ -25,7 +25,7 @@ LAYERS = (
     ("cost", "datasets"),
     ("experiment",),
     ("report",),
-    ("cli_chip", "cli_device"),
+    ("cli_bench", "cli_chip", "cli_device", "cli_wires"),
     ("cli",),
 )
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

@@ -49,6 +49,7 @@ EXPORTS: dict[str, tuple[str, ...]] = {
         "MEMBERS",
         "Matrices",
         "solve",
+        "solved_ends",
         "transfer",
         "write_voltages",
     ),
@@ -289,7 +290,14 @@ EXPORTS: dict[str, tuple[str, ...]] = {
         "Programmed",
         "Ramp",
     ),
-    "memlearn.report": ("DeviceSheet", "find_device", "picture_of_array", "summary_table", "write_report"),
+    "memlearn.report": (
+        "DeviceSheet",
+        "WiresSheet",
+        "find_device",
+        "picture_of_array",
+        "summary_table",
+        "write_report",
+    ),
 }
 
 TOOLS = {"annotations", "members", "choice"}  # what a family's __init__ needs to list itself

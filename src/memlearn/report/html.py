@@ -16,6 +16,7 @@ from plotly.offline import get_plotlyjs
 from . import figures, formats, summary, tables
 from .folder import Layer, Run, read_layer, read_runs, write_atomically
 from .layers import layer_figures
+from .wires import layer_wires
 
 _SIDE = 200
 _SMALLEST_SIDE = 40
@@ -78,7 +79,7 @@ def _section(run: Run, *, index: int, side: int) -> dict[str, Any]:
     layers = []
     for i, layer in enumerate(run.result.layers):
         arrays = read_layer(run.folder, layer.name)
-        drawn = layer_figures(arrays, index=index, side=side)
+        drawn = layer_figures(arrays, index=index, side=side) + layer_wires(run.config, arrays, side)
         shown = plots(drawn, f"run-{index}-layer-{i}")
         layers.append({"name": _heading(layer.name), "size": _size(layer), "figures": shown})
     source = shlex.quote(str(run.folder / "config.json"))

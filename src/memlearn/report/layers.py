@@ -104,7 +104,7 @@ def _conductance_maps(arrays: LayerArrays, *, side: int) -> list[Figure]:
         Figure(
             f"Conductance {when} training",
             f"{about} Both maps share their colours.",
-            [_map(grid, block, low=low, high=high, scale="Viridis", unit=_UNIT)],
+            [block_map(grid, block, low=low, high=high, scale="Viridis", unit=_UNIT)],
             _on_array(arrays),
             340,
         )
@@ -122,7 +122,7 @@ def _pulse_map(arrays: LayerArrays, counts: np.ndarray, *, side: int) -> Figure:
         "Pulses per cell",
         f"{never}The colours end at {formats.figure(top)} pulses, the 99.5th percentile. "
         f"{_about_map(arrays, block, _AVERAGED)}",
-        [_map(pulses, block, low=0.0, high=top, scale="Cividis", unit="pulses")],
+        [block_map(pulses, block, low=0.0, high=top, scale="Cividis", unit="pulses")],
         _on_array(arrays),
         340,
     )
@@ -146,7 +146,10 @@ def _on_array(arrays: LayerArrays) -> dict[str, Any]:
     }
 
 
-def _map(grid: np.ndarray, block: tuple[int, int], *, low: float, high: float, scale: str, unit: str) -> dict[str, Any]:
+def block_map(
+    grid: np.ndarray, block: tuple[int, int], *, low: float, high: float, scale: str, unit: str
+) -> dict[str, Any]:
+    """One map, each block of cells a square."""
     return {
         "type": "heatmap",
         "z": _packed(grid),

@@ -3,6 +3,7 @@
 from ...core.component import choice, members
 from .base import AbstractWires as AbstractWires
 from .functions import solve as solve
+from .functions import solved_ends as solved_ends
 from .functions import transfer as transfer
 from .ideal import IdealWires as IdealWires
 from .matrices import Matrices as Matrices

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ...core.errors import ConvergenceError, InputError
 from ...ops.wires import newton
-from ...ops.wires.network import Ends, Network
+from ...ops.wires.network import Ends, Network, Solved
 from ..selectors import AbstractSelector
 from .circuit import Read, paired, terminals
 from .solvers import fields
@@ -78,16 +78,31 @@ def _solved(
     tolerance: float,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Currents into the sensed ends, word and bit nodes of one array."""
-    ends: Ends = terminals(voltage, cells.shape, transposed)
-    scale = max(float(np.abs(voltage).max(initial=0.0)), 1e-300)
+    solved = bent_fields(cells, network, terminals(voltage, cells.shape, transposed), selector, tolerance)
+    into = solved.currents
+    return (into.left + into.right if transposed else into.top + into.bottom), solved.word, solved.bit
+
+
+def bent_fields(
+    cells: np.ndarray, network: Network, voltages: Ends, selector: AbstractSelector, tolerance: float
+) -> Solved:
+    """Voltages of all nodes and currents of all ends of one array, for terminals at given voltages (samples, lines).
+
+    Raises:
+        ConvergenceError: the tolerance was not reached.
+    """
+    scale = max(max(float(np.abs(v).max(initial=0.0)) for v in voltages), 1e-300)
     solved, outcomes = newton.solve(
-        lambda d: (selector.current(cells, d), selector.slope(cells, d)), network, ends, cells.shape, tolerance * scale
+        lambda d: (selector.current(cells, d), selector.slope(cells, d)),
+        network,
+        voltages,
+        (cells.shape[0], cells.shape[1]),
+        tolerance * scale,
     )
-    worst = max((outcome.change for outcome in outcomes), default=0.0)
-    if not worst <= tolerance * scale:
+    if not all(outcome.change <= tolerance * scale for outcome in outcomes):
+        worst = float(np.max([outcome.change for outcome in outcomes]))
         raise ConvergenceError(
             f"Newton's method still moves nodes by {worst:.1e} V after {max(o.steps for o in outcomes)} steps",
             "Lower the drive, soften the selector (a wider knee, more leak), or loosen the tolerance.",
         )
-    into = solved.currents
-    return (into.left + into.right if transposed else into.top + into.bottom), solved.word, solved.bit
+    return solved

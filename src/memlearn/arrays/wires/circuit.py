@@ -59,6 +59,8 @@ class Resistances(NamedTuple):
 
 def _line(name: str, value: Any, lines: int) -> np.ndarray:
     """(lines,), float64, from one number or one a line."""
+    if isinstance(value, float | int) and 0 <= value < math.inf:
+        return np.full(lines, float(value))
     given = torch.as_tensor(value, dtype=torch.float64).detach().cpu().numpy()
     if given.ndim > 1 or (given.ndim == 1 and given.shape[0] not in (1, lines)):
         raise InputError(name, tuple(given.shape), f"must be one number, or one for each of {lines} lines")

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from ...core.errors import InputError
 from ...ops.lapack import blas_threads
-from ...ops.wires.network import Network
+from ...ops.wires.network import Ends, Network
 from ..selectors import AbstractSelector, Ohmic
-from .bent import Bent
+from .bent import Bent, bent_fields
 from .circuit import DoubleSided, PerLine, Read, Resistances, check_conductances, checked, paired, terminals
-from .solvers import Solver, choose, currents, fields, matrices
+from .solvers import Solver, choose, currents, fields, matrices, rounding
 from .solvers import transfer as solved_transfer
 
 
@@ -141,6 +141,29 @@ def both_transfers(g: Tensor, networks: tuple[Network, ...], tolerance: float, s
     return [torch.from_numpy(way).reshape(g.shape).to(g) for way in joined]
 
 
+def solved_ends(
+    cells: np.ndarray, network: Network, voltages: Ends, selector: AbstractSelector | None = None
+) -> Ends:
+    """Currents out of one array into all its terminals, A, (rows,) and (columns,): what a netlist prints.
+
+    Arguments:
+        cells: S, (rows, columns).
+        network: its lines.
+        voltages: V, of the terminals, (rows,) and (columns,).
+        selector: of the cells; None: Ohm's law.
+
+    Raises:
+        ConvergenceError: no solution was found.
+    """
+    ends = Ends(*(np.asarray(v, np.float64)[None] for v in voltages))
+    if selector is None or selector.linear:
+        seen = cells if selector is None else selector.slope(cells, np.zeros_like(cells))
+        found = currents("lines", seen, network, ends, 1e-11)
+    else:
+        found = bent_fields(cells, network, ends, selector, 1e-11).currents
+    return Ends(*(current[0] for current in found))
+
+
 class _Solve(torch.autograd.Function):
     """Currents; the gradient needs one more solution, with the error at the sensed ends, and no unrolled iteration.
 
@@ -208,6 +231,10 @@ def _nodes(
         solved = fields(kind, one, network, terminals(voltage, one.shape, transposed), tolerance)
         ends = solved.currents
         into = ends.left + ends.right if transposed else ends.top + ends.bottom
+        if rounding(one, network) > tolerance and kind != "sparse":
+            # A current through next to no resistance is a difference of next to nothing between two voltages.
+            w = solved_transfer("hybrid", one, network)
+            into = voltage @ (w.T if transposed else w)
         found.append((into, solved.word, solved.bit))
     joined = (torch.from_numpy(np.stack(parts)).to(v) for parts in zip(*found, strict=True))
     current, word, bit = (part.reshape(*sizes, *part.shape[1:]) for part in joined)

@@ -42,15 +42,21 @@ def choose(wanted: Solver, conductance: np.ndarray, network: Network, inputs: in
         return "lines" if 0 < inputs <= _FEW * max(conductance.shape) and max(conductance.shape) >= 32 else "ports"
     if wanted in ("ports", "lines") and not np.isfinite(loss):
         raise InputError("solver", wanted, "needs lines with a resistance > 0", "Use 'hybrid', or 'auto'.")
-    if wanted == "ports" and loss > tolerance:
+    if wanted == "sparse" and not np.isfinite(loss):
+        loss = rounding(conductance, network, merged=True)
+    if wanted != "hybrid" and loss > tolerance:
         allowed = f"loses {loss:.1e} of the currents to rounding here, more than the tolerance of {tolerance:.1e}"
         raise InputError("solver", wanted, allowed, "Use 'hybrid', or 'auto'.")
     return wanted
 
 
-def rounding(conductance: np.ndarray, network: Network) -> float:
-    """Bound of what nodal forms lose: rounding of the largest conductance of a segment, against a mean cell."""
-    least = min(network.word.min(), network.bit.min(), network.left.min(), network.bottom.min())
+def rounding(conductance: np.ndarray, network: Network, *, merged: bool = False) -> float:
+    """Bound of what nodal forms lose: rounding of the largest conductance of a segment, against a mean cell.
+
+    Infinite where a segment has no resistance, unless the nodes on its sides are `merged`.
+    """
+    parts = network.word, network.bit, network.left, network.bottom
+    least = min(float(part.min(where=(part > 0) | (not merged), initial=np.inf)) for part in parts)
     typical = float(conductance.mean())
     if least == 0:
         return float("inf")
@@ -74,20 +80,27 @@ def matrices(
     Raises:
         ConvergenceError: rounding has eaten the conductances.
     """
-    if solver == "hybrid":
-        return [hybrid.transfer(conductance, network) for network in networks]
-    if solver == "ports":
+    if solver in ("ports", "hybrid"):
+        way = _by_ports if solver == "ports" else _by_hybrid
         try:
-            return _by_ports(conductance, networks, threads)
-        except ports.Failed as error:
+            found = way(conductance, networks, threads)
+        except (ports.Failed, np.linalg.LinAlgError) as error:
+            other = "solver='hybrid', or 'sparse'" if solver == "ports" else "solver='sparse'"
             raise ConvergenceError(
                 f"port elimination failed: {error}",
-                "The conductances span too much for it: use solver='hybrid', or 'sparse'.",
+                f"The conductances span too much for it, or a line floats: use {other}.",
             ) from None
+        if not all(np.isfinite(matrix).all() for matrix in found):
+            raise ConvergenceError("port elimination gave numbers that are not finite", "Does a line float?")
+        return found
     rows, columns = conductance.shape
     word, bit = np.eye(rows), np.zeros((rows, columns))
     into = [currents(solver, conductance, network, Ends(word, word, bit, bit), 1e-13) for network in networks]
     return [ends.top + ends.bottom for ends in into]
+
+
+def _by_hybrid(conductance: np.ndarray, networks: tuple[Network, ...], threads: int) -> list[np.ndarray]:
+    return [hybrid.transfer(conductance, network) for network in networks]
 
 
 def _by_ports(conductance: np.ndarray, networks: tuple[Network, ...], threads: int) -> list[np.ndarray]:
@@ -135,8 +148,8 @@ def _direct(conductance: np.ndarray, network: Network, voltages: Ends) -> Solved
 
 
 def _check(outcomes: list[lines.Outcome], tolerance: float) -> None:
-    worst = max((outcome.residual for outcome in outcomes), default=0.0)
-    if not worst <= 0.1 * tolerance:
+    if not all(outcome.residual <= 0.1 * tolerance for outcome in outcomes):
+        worst = float(np.max([outcome.residual for outcome in outcomes]))
         raise ConvergenceError(
             f"conjugate gradients stand at {worst:.1e} after {max(o.iterations for o in outcomes)} iterations, "
             f"wanted {0.1 * tolerance:.1e}",

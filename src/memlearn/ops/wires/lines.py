@@ -377,4 +377,5 @@ def _solve(lines, sources, nodes, x, r, z, p, tolerance, limit):  # noqa: ANN001
             x[:] = 0.0
         z[:] = 0.0
         _bits(lines, sources, x, z)
-    return iterations, np.sqrt(max(rho, 0.0) / scale) if scale > 0 else 0.0
+    # NaN, where a line floats, must not look like an answer.
+    return iterations, 0.0 if scale == 0.0 else np.sqrt(abs(rho) / scale)

@@ -55,7 +55,7 @@ def solve(conductance: np.ndarray, network: Network, voltages: Ends) -> Solved:
     )
     edge = np.concatenate([wires.data, cells.data])
     given = ~np.isnan(fixed[0])
-    _refuse_floating(edge_first, edge_second, edge, given)
+    _refuse_floating(edge_first, edge_second, edge, given, group[: 2 * nodes].reshape(2, rows, columns))
     matrix = _laplacian(edge_first, edge_second, edge, count)
     found = _solved(matrix, given, fixed)
     node = found[:, group]
@@ -89,15 +89,22 @@ def _edges(network: Network) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return first[attached], second[attached], resistance[attached].astype(np.float64)
 
 
-def _refuse_floating(first: np.ndarray, second: np.ndarray, edge: np.ndarray, given: np.ndarray) -> None:
+def _refuse_floating(
+    first: np.ndarray, second: np.ndarray, edge: np.ndarray, given: np.ndarray, group: np.ndarray
+) -> None:
+    """Raise Floating, and name the lines; `group` (2, rows, columns) says where word and bit nodes are."""
     conducts = edge != 0
     count = len(given)
     ways = coo_matrix((np.ones(conducts.sum()), (first[conducts], second[conducts])), (count, count))
     number, part = connected_components(ways, directed=False)
     held = np.zeros(number, bool)
     held[part[given]] = True
-    if not held[part].all():
-        raise Floating(f"{int((~held[part]).sum())} nodes have no way to a terminal: their voltage is undefined")
+    loose = ~held[part][group]
+    if loose.any():
+        named = [f"word line {i}" for i in np.flatnonzero(loose[0].any(1))]
+        named += [f"bit line {j}" for j in np.flatnonzero(loose[1].any(0))]
+        more = f" and {len(named) - 4} more" if len(named) > 4 else ""
+        raise Floating(f"{', '.join(named[:4])}{more}: without any way to a terminal, the voltage is undefined")
 
 
 def _laplacian(first: np.ndarray, second: np.ndarray, edge: np.ndarray, count: int) -> csc_matrix:
