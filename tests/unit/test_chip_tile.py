@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 import memlearn
+from memlearn.arrays.gains import LineGains
 from memlearn.arrays.mapping import ReferenceColumn
 from memlearn.chip import ChipError, ChipTile, Reached, SimulatedChip, connect
 from memlearn.core.errors import InputError
@@ -126,6 +127,17 @@ def test_a_layer_on_several_chips_of_which_some_lines_are_not_used():
     outer = chips[0].conductances(np.ones((5, 6), bool))
     outer[:3, :4] = outer[4, 5]
     assert len(np.unique(outer)) == 1 and not chips[0].tile.counters[..., 3:, :, 0].any()
+
+
+def test_correction_circuits_of_the_host_stay():
+    plain, other, cells = tile(), tile(), tile()
+    for one in (plain, other, cells):
+        one.initialise(weights())
+    for one in (plain, other):
+        one.gains = LineGains(torch.full((1, 1, 5), 1.1), torch.full((1, 1, 6), 0.8))
+    on_chip = ChipTile(other, SimulatedChip.of(cells))
+    assert torch.equal(on_chip.read(drawn(7, 5)), plain.read(drawn(7, 5)))
+    assert not torch.equal(on_chip.read(drawn(7, 5)), tile().read(drawn(7, 5)))
 
 
 def test_initialising_programmes_and_counts_by_cell():

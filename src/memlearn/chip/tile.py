@@ -41,6 +41,7 @@ class ChipTile(Tile):
     def __init__(self, tile: Tile, chips: Chip | Sequence[Chip], *, scheme: WriteVerify | None = None) -> None:
         options = {"backend": tile.backend, "dtype": tile.conductance.dtype, "threads": tile.threads, "most": tile.part}
         super().__init__(tile.inputs, tile.outputs, array=tile.array, stream=tile.stream, name=tile.name, **options)
+        self.gains = tile.gains
         self.load_state_dict(tile.state_dict())
         self.ledger, self.serves = tile.ledger, tile.serves
         self.train(tile.training)
