@@ -80,6 +80,35 @@ class TestSolversAgainstDirect:
         assert max(o.iterations for o in second) <= max(o.iterations for o in first)
 
 
+@pytest.mark.parametrize("size", [(48, 48), (53, 211), (230, 60)], ids=str)
+@pytest.mark.parametrize(("right", "top"), [(False, False), (True, True)])
+def test_two_threads_find_what_one_does(size: tuple[int, int], right: bool, top: bool):
+    cells, network, _ = circuit(*size, right=right, top=top)
+    one = ports.transfer(ports.eliminate(cells, network), network)
+    assert apart(ports.transfer(ports.eliminate(cells, network, 2), network, 2), one) < 1e-13
+
+
+def test_two_threads_fail_as_one_does():
+    cells, network, _ = circuit(60, 60)
+    cells[:] = np.nan
+    for threads in (1, 2):
+        with pytest.raises(ports.Failed, match="not positive definite"):
+            ports.eliminate(cells, network, threads)
+
+
+def test_arrays_are_shared_among_threads():
+    g = cells(3, 20, 30)
+    before = torch.get_num_threads()
+    try:
+        found = []
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            found.append(wires.transfer(g, r_source=30.0))
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(*found)
+
+
 @pytest.mark.parametrize("scale", [0.0, 1e-9, 1e-4, 1e-2])
 @pytest.mark.parametrize("size", [(1, 1), (5, 1), (9, 17), (37, 20)], ids=str)
 def test_lines_of_little_or_no_resistance(size: tuple[int, int], scale: float):

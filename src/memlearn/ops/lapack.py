@@ -29,6 +29,7 @@ class Addresses(NamedTuple):
     potrf: int
     trsm: int
     syrk: int
+    gemm: int
 
 
 def addresses() -> Addresses:
@@ -47,6 +48,7 @@ def addresses() -> Addresses:
         get_cython_function_address(lapack, "dpotrf"),
         get_cython_function_address(blas, "dtrsm"),
         get_cython_function_address(blas, "dsyrk"),
+        get_cython_function_address(blas, "dgemm"),
     )
 
 
@@ -132,3 +134,14 @@ def syrk(at: Addresses, by: Scratch, n: int, k: int, a: int, c: int, lead: int) 
     by.words[0], by.words[1], by.words[2] = n, k, lead
     words, letters, one = by.words.ctypes.data, by.letters.ctypes.data, by.reals.ctypes.data
     _invoke(at.syrk, (letters, letters + 1, words, words + 4, one + 8, a, words + 8, one, c, words + 8))
+
+
+@numba.njit(error_model="numpy", inline="always")
+def gemm(  # noqa: PLR0913
+    at: Addresses, by: Scratch, m: int, n: int, k: int, a: int, b: int, c: int, lead: int
+) -> None:
+    """C (m, n) <- C - A B^T, with A (m, k) at `a`, B (n, k) at `b`, C at `c`."""
+    by.words[0], by.words[1], by.words[2], by.words[3] = m, n, k, lead
+    words, letters, one = by.words.ctypes.data, by.letters.ctypes.data, by.reals.ctypes.data
+    size, leads = (words, words + 4, words + 8), words + 12
+    _invoke(at.gemm, (letters + 1, letters + 2, *size, one + 8, a, leads, b, leads, one, c, leads))

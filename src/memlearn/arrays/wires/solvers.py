@@ -113,7 +113,7 @@ def _by_ports(conductance: np.ndarray, networks: tuple[Network, ...], threads: i
             continue
         if k == 0 or not alike or alike[-1] != k - 1:
             eliminated = ports.eliminate(conductance, network, threads)
-        found.append(ports.transfer(eliminated, network))
+        found.append(ports.transfer(eliminated, network, threads))
     return found
 
 

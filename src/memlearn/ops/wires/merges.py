@@ -1,11 +1,11 @@
-"""Merges of blocks by LAPACK, and what is attached to the whole array's ends."""
+"""Merges of blocks by LAPACK, one after another or a slab at a time by several threads."""
 
 from __future__ import annotations
 
 import numba
 
 from ..guard import Guarded
-from ..lapack import potrf, syrk, trsm
+from ..lapack import gemm, potrf, syrk, trsm
 from .tree import LEAVES, OPERAND
 
 _SQUARE = 16
@@ -14,8 +14,11 @@ _SQUARE = 16
 
 @Guarded
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def merge_all(steps, work0, work1, leaves, addresses, scratch):  # noqa: ANN001, ANN201
-    """Merge blocks step by step; the number of the step that failed, from 1, or 0."""
+def merge_all(steps, work0, work1, leaves, addresses, scratch, last_by_hand):  # noqa: ANN001, ANN201
+    """Merge blocks step by step; the number of the step that failed, from 1, or 0.
+
+    With `last_by_hand` the last merge ends with both operands in their places: `slab` takes over.
+    """
     for step in range(len(steps)):
         s = steps[step]
         target = work0 if s[2] == 0 else work1
@@ -26,6 +29,8 @@ def merge_all(steps, work0, work1, leaves, addresses, scratch):  # noqa: ANN001,
         _clear(first, second, target, start, ports, shared)
         at = target.ctypes.data + 8 * start
         kept = ports - shared
+        if last_by_hand and step == len(steps) - 1:
+            return 0
         if potrf(addresses, scratch, shared, at, ports):
             return step + 1
         trsm(addresses, scratch, True, True, kept, shared, at, at + 8 * shared, ports)
@@ -94,32 +99,33 @@ def _clear(first, second, target, start, ports, shared):  # noqa: ANN001, ANN202
                 target[to : to + columns] = 0.0
 
 
+FACTOR, RIGHT_TRANSPOSED, RIGHT, LEFT, LEFT_TRANSPOSED, UPDATE = range(6)
+"""What a slab of a matrix goes through."""
+
+
 @Guarded
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def close(matrix, words, attached, addresses, scratch):  # noqa: ANN001, ANN201
-    """The part (words, bits) of the inverse of `matrix` + diag(`attached`), in place; 0 where it went well.
+def slab(what, a, b, lead, rows, columns, low, high, addresses, scratch):  # noqa: ANN001, ANN201, PLR0913
+    """One thread's part of an operation on column-major matrices; whether it failed.
 
-    `matrix` (ports, ports) holds the word lines' ports first, one triangle; its block [:words, words:] becomes the
-    inverse's.
+    FACTOR: A (rows, rows) <- its Cholesky factor L. RIGHT_TRANSPOSED, RIGHT: rows `low` to `high` of B (rows, columns)
+    <- B L^-T, B L^-1. LEFT, LEFT_TRANSPOSED: columns of B <- L^-1 B, L^-T B. UPDATE: columns of the lower triangle of
+    B (rows, rows) <- B - A A^T, with A (rows, columns).
     """
-    ports = len(matrix)
-    bits = ports - words
-    for k in range(ports):
-        matrix[k, k] += attached[k]
-    first = matrix.ctypes.data
-    across = first + 8 * words
-    other = first + 8 * (words * ports + words)
-    if potrf(addresses, scratch, words, first, ports):
-        return 1
-    trsm(addresses, scratch, True, True, bits, words, first, across, ports)
-    syrk(addresses, scratch, bits, words, across, other, ports)
-    if potrf(addresses, scratch, bits, other, ports):
-        return 2
-    trsm(addresses, scratch, False, False, bits, words, other, across, ports)
-    trsm(addresses, scratch, False, True, bits, words, other, across, ports)
-    trsm(addresses, scratch, True, False, bits, words, first, across, ports)
-    for i in range(words):
-        row = matrix[i, words:]
-        for j in range(bits):
-            row[j] = -row[j]
-    return 0
+    number = high - low
+    if what == FACTOR:
+        return potrf(addresses, scratch, rows, a, lead) != 0
+    if what == RIGHT_TRANSPOSED:
+        trsm(addresses, scratch, True, True, number, columns, a, b + 8 * low, lead)
+    elif what == RIGHT:
+        trsm(addresses, scratch, True, False, number, columns, a, b + 8 * low, lead)
+    elif what == LEFT:
+        trsm(addresses, scratch, False, False, rows, number, a, b + 8 * low * lead, lead)
+    elif what == LEFT_TRANSPOSED:
+        trsm(addresses, scratch, False, True, rows, number, a, b + 8 * low * lead, lead)
+    else:
+        syrk(addresses, scratch, number, columns, a + 8 * low, b + 8 * (low * lead + low), lead)
+        if high < rows:
+            below = b + 8 * (low * lead + high)
+            gemm(addresses, scratch, rows - high, number, columns, a + 8 * high, a + 8 * low, below, lead)
+    return False

@@ -6,6 +6,7 @@ against a cell's: the error grows as 1 / (segment x cell), 1e-12 at 1 ohm and 50
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -13,8 +14,9 @@ import numpy as np
 
 from ..lapack import addresses, blas_threads, scratch
 from .leaves import fill
-from .merges import close, merge_all
+from .merges import merge_all
 from .network import Network
+from .threads import Crew, NotPositiveDefinite
 from .tree import LEAVES, Block, Elimination, tree
 
 _WORTH_TWO = 48
@@ -42,7 +44,7 @@ def eliminate(conductance: np.ndarray, network: Network, threads: int = 1) -> Po
         conductance: S, (rows, columns), float64.
         network: its lines; segments and ends > 0. Of the ends, only which are open matters, and the size of those on
             the right and at the bottom that are smaller than a segment.
-        threads: 1, or more: then both halves are eliminated at the same time. BLAS uses one thread.
+        threads: 1, or more: then both halves are eliminated at the same time, and two threads share the last merge.
 
     Raises:
         Failed: rounding has eaten the conductances.
@@ -70,16 +72,24 @@ def eliminate(conductance: np.ndarray, network: Network, threads: int = 1) -> Po
         found = store if half.result.store == LEAVES else own[half.result.store]
         work[1][begin : begin + size * size].reshape(size, size)[:] = _view(found, half.result)
         begin += size * size
+    shared, ports = plan.top.steps[-1, :2].tolist()
     with blas_threads(1):
-        return _matrix(plan.top, _merged(plan.top, store, work), store)
+        _merged(plan.top, store, work, by_hand=True)
+        with Crew(work[0][: ports * ports].reshape(ports, ports), threads) as crew:
+            _definite(lambda: crew.eliminate(shared, ports))
+    return _matrix(plan.top, work, store)
 
 
 def _merged(
-    part: Elimination, store: np.ndarray, work: tuple[np.ndarray, np.ndarray] | None = None
+    part: Elimination,
+    store: np.ndarray,
+    work: tuple[np.ndarray, np.ndarray] | None = None,
+    *,
+    by_hand: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The work spaces after all steps."""
+    """The work spaces after all steps, or but for the last one's arithmetic."""
     work = work or (np.empty(part.work[0]), np.empty(part.work[1]))
-    failed = merge_all(part.steps, *work, store, addresses(), scratch())
+    failed = merge_all(part.steps, *work, store, addresses(), scratch(), by_hand)
     if failed:
         raise Failed(f"step {failed} of the elimination is not positive definite")
     return work
@@ -90,7 +100,7 @@ def _matrix(part: Elimination, work: tuple[np.ndarray, np.ndarray], store: np.nd
     return Ports(_view(store if result.store == LEAVES else work[result.store], result).copy(), result.groups)
 
 
-def transfer(ports: Ports, network: Network) -> np.ndarray:
+def transfer(ports: Ports, network: Network, threads: int = 1) -> np.ndarray:
     """Currents into the bit lines' terminals per V on the word lines' terminals, S, (rows, columns).
 
     Both ends of a line, where both are attached, are driven or sensed together. The transposed read of the same
@@ -106,16 +116,23 @@ def transfer(ports: Ports, network: Network) -> np.ndarray:
     attached = np.concatenate([left, right, top[:n_top], bottom])
     words = n_left + n_right
     matrix = ports.matrix.copy()
-    with blas_threads(1):
-        failed = close(matrix, words, attached, addresses(), scratch())
-    if failed:
-        raise Failed("the array with its ends attached is not positive definite")
-    found = attached[:words, None] * matrix[:words, words:] * attached[words:]
+    size = len(attached)
+    matrix[np.arange(size), np.arange(size)] += attached
+    with blas_threads(1), Crew(matrix, threads) as crew:
+        _definite(lambda: crew.invert(words, size))
+    found = -attached[:words, None] * matrix[:words, words:] * attached[words:]
     if n_right:
         found = found[:n_left] + found[n_left:]
     if n_top:
         found = found[:, :n_top] + found[:, n_top:]
     return found
+
+
+def _definite(work: Callable[[], None]) -> None:
+    try:
+        work()
+    except NotPositiveDefinite as error:
+        raise Failed(str(error)) from None
 
 
 def alike(one: Network, other: Network) -> bool:
