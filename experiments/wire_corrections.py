@@ -43,6 +43,7 @@ def corrections(size: int, ohm: float) -> dict[str, Sequence[AbstractCorrection]
         "none": (),
         "one gain": (ArrayGain(),),
         "gain per column": (ColumnGain(),),
+        "gain per column, least squares": (ColumnGain(fit="least_squares"),),
         "gain per column, 8 bits": (ColumnGain(bits=8, largest=32.0),),
         "restore, from sums": (LineRestore(fit="sums"),),
         "restore rows": (LineRestore(lines="rows"),),

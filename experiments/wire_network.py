@@ -57,12 +57,17 @@ CORRECTIONS: dict[str, Sequence[AbstractCorrection]] = {
     "the same, gains of 8 bits": (LineRestore(bits=8, largest=4.0),),
     "the same, gains from sums": (LineRestore(fit="sums"),),
     "gain per column": (ColumnGain(),),
+    "gain per column, least squares": (ColumnGain(fit="least_squares"),),
     "two-sided": (DoubleSided(),),
     "two-sided + gain per column": (DoubleSided(), ColumnGain()),
     "adapted programming": (AdaptedProgramming(),),
     "pre-distortion": (Predistortion(),),
     "one-sided pair": (Pairing(),),
     "one-sided pair + restore": (Pairing(), LineRestore()),
+    "one-sided pair + source restore": (Pairing(), LineRestore(lines="rows")),
+    "one-sided pair + neuron restore": (Pairing(), LineRestore(lines="columns")),
+    "one-sided pair + 8 bits": (Pairing(), LineRestore(bits=8, largest=4.0)),
+    "one-sided pair + sums": (Pairing(), LineRestore(fit="sums")),
     "tiles of 32 x 32": (Tiling(rows=32, columns=32),),
     "tiles of 32 + gain per column": (Tiling(rows=32, columns=32), ColumnGain()),
 }
@@ -86,7 +91,7 @@ class Setup(NamedTuple):
     """Steps of training with wires in the forward pass."""
 
 
-MNIST = Setup(r_source=150.0, r_line=1.0, r_sense=100.0, size=128, hidden=100, epochs=8, retrain=800)
+MNIST = Setup(r_source=150.0, r_line=0.5, r_sense=150.0, size=128, hidden=100, epochs=8, retrain=800)
 DIGITS = Setup(r_source=200.0, r_line=5.0, r_sense=200.0, size=128, hidden=32, epochs=60, retrain=60)
 
 

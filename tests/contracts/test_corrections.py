@@ -30,7 +30,7 @@ CASES = [
     AdaptedProgramming(drive="inputs", headroom=0.4, cut=0.1),
     ArrayGain(),
     ColumnGain(),
-    ColumnGain(bits=10, largest=8.0),
+    ColumnGain(bits=10, largest=8.0, fit="least_squares"),
     DoubleSided(),
     DoubleSided(lines="drive"),
     LineRestore(),

@@ -105,11 +105,14 @@ class TestClosedForms:
 
     def test_fitted_gains_are_least_squares(self):
         given = mapped(12, 7)
-        found = ColumnGain().correct(given)
+        found = ColumnGain(fit="least_squares").correct(given)
         read, ideal = given.read(given.inputs).numpy(), given.ideal(given.inputs).numpy()
         for j in range(7):
             best = np.linalg.lstsq(read[:, j : j + 1], ideal[:, j], rcond=None)[0][0]
             assert float(found.column_gain[j]) == pytest.approx(best, rel=1e-9)
+        even = ColumnGain().correct(given)
+        assert torch.allclose(even.read(given.inputs).mean(0), given.ideal(given.inputs).mean(0), rtol=1e-9)
+        assert output_error(even, given.inputs) > output_error(found, given.inputs)
         whole = np.linalg.lstsq(read.reshape(-1, 1), ideal.reshape(-1), rcond=None)[0][0]
         assert torch.allclose(ArrayGain().correct(given).column_gain, torch.full((7,), whole, dtype=torch.float64))
 

@@ -6,13 +6,13 @@ from typing import ClassVar, Literal
 
 import torch
 
-from ..core.component import quantity
+from ..core.component import quantity, setting
 from .base import AbstractCorrection, Acts, Cost, Mapped
-from .fitted import fitted, stored
+from .fitted import balanced, fitted, stored
 
 
 class ColumnGain(AbstractCorrection):
-    """A factor at the sense input of each bit line, fitted by least squares to typical inputs.
+    """A factor at the sense input of each bit line, fitted to typical inputs.
 
     The multiplier sits before cells' currents are subtracted from each other, in the range of the converter or in
     front of it. Row by row differences along the bit line stay.
@@ -21,12 +21,16 @@ class ColumnGain(AbstractCorrection):
     acts: ClassVar[Acts] = "read"
     kind: Literal["column_gain"] = "column_gain"
 
+    fit: Literal["mean", "least_squares"] = setting(
+        "mean", doc="what is left of a line's error: no mean, or least square"
+    )
     bits: int | None = quantity(None, unit="1", ge=2, le=24, doc="of a gain's register; none is exact")
     largest: float = quantity(64.0, unit="1", gt=1, doc="gain that a circuit can give")
 
     def correct(self, mapped: Mapped) -> Mapped:
         """Fit them."""
-        gain = fitted(mapped.read(mapped.inputs), mapped.ideal(mapped.inputs), (-2,))[..., 0, :]
+        fit = balanced if self.fit == "mean" else fitted
+        gain = fit(mapped.read(mapped.inputs), mapped.ideal(mapped.inputs), (-2,))[..., 0, :]
         lines = int(torch.count_nonzero((mapped.target > 0).any(-2)))
         cost = Cost(
             column_gains=lines,

@@ -1,4 +1,4 @@
-"""Least-squares gains: what every fitted gain shares."""
+"""Gains from what is read and what should be: what every fitted gain shares."""
 
 from __future__ import annotations
 
@@ -6,6 +6,16 @@ import math
 
 import torch
 from torch import Tensor
+
+
+def balanced(read: Tensor, ideal: Tensor, over: tuple[int, ...]) -> Tensor:
+    """The gains c for which c x read has the mean magnitude of ideal, so that nothing is left that looks like a bias.
+
+    Arguments as of `fitted`. Least squares come nearer to each current, but leave a mean error, which a difference of
+    two large currents does not forgive.
+    """
+    got, wanted = ((x * ideal.sign()).sum(over, keepdim=True) for x in (read, ideal))
+    return (wanted / got.where(got > 0, 1)).where((got > 0) & (wanted > 0), 1)
 
 
 def fitted(read: Tensor, ideal: Tensor, over: tuple[int, ...]) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor
 from ..arrays.wires import ResistiveWires
 from ..core.component import quantity, setting
 from .base import AbstractCorrection, Acts, Cost, Mapped, node_voltages
-from .fitted import fitted, stored
+from .fitted import balanced, stored
 
 
 class LineRestore(AbstractCorrection):
@@ -21,8 +21,8 @@ class LineRestore(AbstractCorrection):
         row 1 + r_source sum_j G_ij,        column 1 + r_sense sum_i G_ij,
 
     exact where segments have no resistance and only one side has a terminal. "reads": measured with typical inputs, row
-    by row at the first crossing, then column by column, segments included. Each round measures the rows again, as they
-    load each other.
+    by row at the first crossing, then column by column, segments included, so that the mean magnitude is right. Each
+    round measures the rows again, as they load each other.
     """
 
     acts: ClassVar[Acts] = "read"
@@ -66,7 +66,7 @@ class LineRestore(AbstractCorrection):
             return 1 + _terminal(mapped, "r_source") * mapped.conductance.sum(-1)
         first = node_voltages(mapped, mapped.inputs)[0][..., 0]
         wanted = mapped.inputs.expand(first.shape)
-        gain, known = fitted(first, wanted, (-2,))[..., 0, :], (wanted != 0).any(-2) & (mapped.target > 0).any(-1)
+        gain, known = balanced(first, wanted, (-2,))[..., 0, :], (wanted != 0).any(-2) & (mapped.target > 0).any(-1)
         # A line that no typical input drives gets what the others need on average.
         mean = (gain * known).sum(-1, keepdim=True) / known.sum(-1, keepdim=True).clamp_min(1)
         return gain.where(known, mean).where((mapped.target > 0).any(-1), 1)
@@ -75,7 +75,7 @@ class LineRestore(AbstractCorrection):
         """(..., columns), the same of the neurons."""
         if self.fit == "sums":
             return 1 + _terminal(mapped, "r_sense") * mapped.conductance.sum(-2)
-        return fitted(mapped.read(mapped.inputs), mapped.ideal(mapped.inputs), (-2,))[..., 0, :]
+        return balanced(mapped.read(mapped.inputs), mapped.ideal(mapped.inputs), (-2,))[..., 0, :]
 
 
 def _terminal(mapped: Mapped, name: str) -> float:
