@@ -22,7 +22,7 @@ Solver = Literal["auto", "ports", "hybrid", "lines", "sparse"]
 ROUNDING = 2.3e-16
 _LIMIT = 500
 """Iterations after which conjugate gradients have failed; 28 were needed for 1024 x 1024 cells at 10 ohm."""
-_FEW = 0.15
+_FEW = 0.1
 """Inputs per line below which conjugate gradients beat the transfer matrix."""
 
 
