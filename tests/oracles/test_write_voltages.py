@@ -243,7 +243,7 @@ def test_lines_that_nothing_drives_and_nothing_reaches():
     g[1, 2] = 1e-5  # two floating lines that know only each other: no current, no voltage between them
     step = one_cell(4, 0, 0)
     assert abs(float(wires.write_voltages(g, *step, scheme=Floating(), **LINES)[0, 1, 2])) < 1e-9
-    with pytest.raises(ConvergenceError, match="no way to a terminal"):
+    with pytest.raises(ConvergenceError, match="way to a terminal"):
         wires.write_voltages(g, *step, scheme=Floating(), r_word_line=0.0, r_bit_line=0.0)
 
 

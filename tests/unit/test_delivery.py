@@ -18,7 +18,7 @@ from memlearn.core.ledger import Event, Ledger
 from memlearn.core.random import Stream
 from memlearn.core.types import Counts, PulsePlan, Trains
 from memlearn.devices import AbstractDevice, ConstantStep, SoftBounds
-from memlearn.devices.effects import CycleToCycle
+from memlearn.devices.effects import CycleToCycle, ReadNoise
 from memlearn.devices.response import PowerResponse, SinhResponse, ThresholdResponse
 from memlearn.learning.fused import fuse
 from memlearn.programming import Targets
@@ -178,6 +178,21 @@ def test_closed_loops_pulse_until_enough_has_arrived():
         assert float((it.weight() - wanted).abs().max()) < 0.05
         taken.append(done.pulses)
     assert taken[1] > 1.05 * taken[0]
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.02])
+def test_closed_loops_on_listed_cells_are_the_stages(noise: float):
+    device = NOISY.replace(read_noise=ReadNoise(relative=noise))
+    wanted = torch.rand(11, 6, generator=torch.Generator().manual_seed(1)) - 0.5
+    found = []
+    for backend in ("cpu", "reference"):
+        it = tile({**LINES, "writes": "exact", "selection": OneTransistor()}, device=device, size=64)
+        it.backend = backend  # type: ignore[assignment]
+        done = it.program(Targets(wanted, None, False, WriteVerify(tolerance=0.02, max_pulses=40), heard=True))
+        found.append((it.conductance, done[0], done[1], it.counters))
+    assert found[0][1] == found[1][1] and torch.equal(found[0][3], found[1][3])
+    assert torch.allclose(found[0][0], found[1][0], rtol=1e-9)
+    assert found[0][2] is not None and torch.allclose(found[0][2], found[1][2], rtol=1e-9)
 
 
 def test_schemes_that_know_no_law_are_refused():

@@ -155,7 +155,7 @@ class AbstractDevice(Component):
         return scaled
 
     def arriving(self, pulses: Tensor, share: Tensor) -> Tensor:
-        """The pulses (shape of the cells) that do anything where so much of their voltage arrives."""
+        """Those of the pulses of some cells (n,) that do anything where so much of their voltage arrives."""
         return pulses * (self.strength(share.clamp_min(0), True) > LEAST)
 
     def disturb(

@@ -34,7 +34,7 @@ class Law(Protocol):
         ...
 
     def arriving(self, pulses: Tensor, share: Tensor) -> Tensor:
-        """Pulses that do anything."""
+        """Those of these pulses that do anything."""
         ...
 
 
@@ -48,8 +48,11 @@ def pulsed_partly(device: Law, state: DeviceState, plan: Counts, pulse: Callable
     if drive is not None:
         drive = Drive(*(part.reshape(-1)[index] if isinstance(part, Tensor) and part.dim() else part for part in drive))
     p[index] = device.partly(kept, plan.share.reshape(-1)[index].to(p).clamp_min(0), drive)
+    pulses = plan.pulses.reshape(-1).clone()
+    given = index.to(pulses.device)
+    pulses[given] = device.arriving(pulses[given], plan.share.reshape(-1)[given])
     try:
-        return pulse(Counts(device.arriving(plan.pulses, plan.share)))
+        return pulse(Counts(pulses.reshape(plan.pulses.shape)))
     finally:
         p[index] = kept
 

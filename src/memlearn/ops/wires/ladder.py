@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numba
 import numpy as np
 
+from ..guard import Guarded
 from .network import Network
 
 _LEAST = 1e-9
 """Ohm, of an end: less is no different among sums of positive numbers."""
+_TOGETHER = 16
+"""Lines that are solved side by side."""
 
 
 class Behind(NamedTuple):
@@ -70,23 +74,42 @@ def word_lines(cells: np.ndarray, behind: Behind, network: Network, place: np.nd
         V, (n, columns): word minus bit node.
     """
     weaker = behind.conductance / (behind.conductance + cells)
-    cell, segment, last = cells * weaker, network.word[place], cells.shape[1] - 1
-    load, source = np.ascontiguousarray(cell.T), np.ascontiguousarray((cell * behind.voltage).T)
-    if np.isfinite(network.right).any():
-        end = 1 / np.maximum(network.right[place], _LEAST)
-        load[last] += end
-        source[last] += drive * end
-    passed = np.empty_like(load)
-    for j in range(last - 1, -1, -1):
-        passed[j + 1] = 1 / (1 + segment * load[j + 1])
-        load[j] += load[j + 1] * passed[j + 1]
-        source[j] += source[j + 1] * passed[j + 1]
-    first = network.left[place]
-    node = source  # line by line from the driver: a node needs the source there, and no longer afterwards
-    node[0] = (drive + first * source[0]) / (1 + first * load[0])
-    for j in range(last):
-        node[j + 1] = (node[j] + segment * source[j + 1]) * passed[j + 1]
-    return (node.T - behind.voltage) * weaker
+    (lines, columns), blocks = cells.shape, -(-len(cells) // _TOGETHER)
+    cell, push, node = np.zeros((3, blocks, columns, _TOGETHER))
+    for part, given in ((cell, cells * weaker), (push, cells * weaker * behind.voltage)):
+        whole = np.zeros((blocks * _TOGETHER, columns))
+        whole[:lines] = given
+        part[:] = whole.reshape(blocks, _TOGETHER, columns).transpose(0, 2, 1)
+    along = np.zeros((3, blocks * _TOGETHER))
+    # The far end's conductance is 0 where nothing is attached.
+    along[:, :lines] = network.word[place], network.left[place], 1 / np.maximum(network.right[place], _LEAST)
+    _along(cell, push, node, *along.reshape(3, blocks, _TOGETHER), float(drive))
+    return (node.transpose(0, 2, 1).reshape(-1, columns)[:lines] - behind.voltage) * weaker
+
+
+@Guarded
+@numba.njit(cache=True, error_model="numpy", nogil=True)
+def _along(cell, push, node, segment, first, last, drive) -> None:  # noqa: ANN001
+    """Blocks of lines side by side, (blocks, columns, _TOGETHER); `node` is written."""
+    passed, load, flow = np.empty_like(cell[0]), np.empty(_TOGETHER), np.empty(_TOGETHER)
+    for block in range(cell.shape[0]):
+        c, s, v, r, f = cell[block], push[block], node[block], segment[block], first[block]
+        for k in range(_TOGETHER):
+            load[k], flow[k] = last[block, k], drive * last[block, k]
+        for j in range(len(c) - 1, -1, -1):
+            way = r if j > 0 else f
+            a, b, o, p = c[j], s[j], v[j], passed[j]
+            for k in range(_TOGETHER):
+                y, x = load[k] + a[k], flow[k] + b[k]
+                z = 1.0 / (1.0 + way[k] * y)
+                o[k], p[k], load[k], flow[k] = way[k] * x * z, z, y * z, x * z
+        for k in range(_TOGETHER):
+            load[k] = drive
+        for j in range(len(c)):
+            o, p = v[j], passed[j]
+            for k in range(_TOGETHER):
+                o[k] += load[k] * p[k]
+                load[k] = o[k]
 
 
 def pieces(network: Network, place: np.ndarray, drive: np.ndarray) -> Behind:

@@ -31,6 +31,28 @@ def _read(g, cell, k0, k1, relative, square):  # noqa: ANN001, ANN202
     return g + np.sqrt(scaled * scaled + square) * (radius(a) * (sine if cell & 1 else cosine))
 
 
+@numba.njit(cache=True, error_model="numpy", nogil=True)
+def _read_all(values, cells, k0, k1, event, relative, square, out) -> None:  # noqa: ANN001
+    k0, k1 = subkey(k0, k1, event, u32(0))
+    for k in range(len(cells)):
+        out[k] = _read(values[k], cells[k], k0, k1, relative, square)
+
+
+def read_listed(values: np.ndarray, cells: np.ndarray, keys: tuple[Any, ...], number: int, noise: Any) -> np.ndarray:
+    """Reads of single cells, with the numbers that reads of the whole array would give them.
+
+    Arguments:
+        values: S, (n,): of the cells listed.
+        cells: int64, (n,): places in the array.
+        keys: from `keys`.
+        number: which read of the write.
+        noise: relative, absolute squared (S^2), in the cells' precision.
+    """
+    out = np.empty_like(values)
+    _read_all(values, cells, keys[0], keys[1], keys[4] + number, *noise, out)
+    return out
+
+
 def keys(stream: Stream, event: int) -> tuple[Any, ...]:
     """What the kernel needs to find the random numbers of a write: of the reads, of the pulses, and the first event."""
     read, cycle = stream.child("verify").child("read"), stream.child("cycle")

@@ -52,8 +52,9 @@ class WriteVerify(AbstractScheme):
 
     def program(self, device: AbstractDevice, state: DeviceState, order: Order, backend: Backend) -> Programmed:
         """Read and pulse until every chosen cell is within its window or given up."""
-        fits = device.plain and state.conductance.device.type == "cpu" and order.send is None
-        return (self._compiled if backend == "cpu" and fits else self._staged)(device, state, order)
+        if backend != "cpu" or not device.plain or state.conductance.device.type != "cpu":
+            return self._staged(device, state, order)
+        return (self._compiled if order.send is None else self._listed)(device, state, order)
 
     def _staged(self, device: AbstractDevice, state: DeviceState, order: Order) -> Programmed:
         """The truth: whole arrays, read by read and pulse by pulse."""
@@ -76,6 +77,37 @@ class WriteVerify(AbstractScheme):
                 plan = Counts(way)
                 order.pulse(device, state, plan, event, "reference")
         return Programmed(pulses, reads, seen, active, dose)
+
+    def _listed(self, device: AbstractDevice, state: DeviceState, order: Order) -> Programmed:
+        """The stages, on the cells that are still at work: few, after the first pulses."""
+        shape, g = state.conductance.shape, state.conductance.view(-1)
+        window = torch.where(self._low(device, order), self._coarse * device.range, self.tolerance * device.range)
+        window, targets = window.reshape(-1), order.targets.reshape(-1)
+        cells, seen = order.chosen.reshape(-1).nonzero()[:, 0], g.clone()
+        pulses, reads = (torch.zeros(len(g), dtype=torch.int32) for _ in range(2))
+        failed, dose = torch.zeros(len(g), dtype=torch.bool), torch.zeros(len(g), 2, dtype=torch.float64)
+        noise, kind = device.read_noise, g.numpy().dtype.type
+        keys, spread = write_verify.keys(order.stream, order.event), (kind(noise.relative), kind(noise.absolute**2))
+        for number in range(self.events):
+            value = g[cells]
+            if not noise.silent:
+                drawn = write_verify.read_listed(value.numpy(), cells.numpy(), keys, number, spread)
+                value = torch.from_numpy(drawn)
+            seen[cells] = value
+            reads[cells] += 1
+            away = targets[cells] - value
+            going = away.abs() > window[cells]
+            cells, up = cells[going], away[going] > 0
+            if not len(cells) or number == self.max_pulses:
+                break
+            pulses[cells] += 1
+            dose[cells, (~up).long()] += g[cells].double()
+            plan = torch.zeros(len(g), dtype=torch.int32)
+            plan[cells] = torch.where(up, 1, -1).int()
+            order.pulse(device, state, Counts(plan.reshape(shape)), order.event + number, "cpu")
+        failed[cells] = True
+        parts = (part.reshape(shape) for part in (pulses, reads, seen, failed))
+        return Programmed(*parts, dose.reshape(*shape, 2))
 
     def _compiled(self, device: AbstractDevice, state: DeviceState, order: Order) -> Programmed:
         """The same, cell after cell."""
