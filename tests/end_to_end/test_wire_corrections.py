@@ -62,15 +62,16 @@ def test_letters_are_lost_to_the_wires_and_kept_by_adapted_programming(script):
     letters = script("wire_letters")
     board = letters.Board()
     plain, adapted = (letters.CORRECTIONS[f"{kind} programming"] for kind in ("conventional", "adapted"))
-    falling = [letters.recognised(board, r, plain, 2, 0) for r in (0.5, 1.5, 2.5, 3.0)]
-    assert falling[0] >= 0.98 and 0.88 <= falling[1] < 1 and 0.6 <= falling[3] <= 0.75
+    falling = [letters.recognised(board, r, plain, 2, 0) for r in (0.5, 1.5, 3.0)]
+    assert falling[0] >= 0.98 and 0.88 <= falling[1] < 1 and 0.6 <= falling[2] <= 0.75
     assert falling == sorted(falling, reverse=True)
     assert letters.recognised(board, 3.0, adapted, 2, 0) == 1
 
 
-def test_correction_circuits_restore_the_source_voltage_and_the_network(script):
+def test_correction_circuits_restore_the_source_voltage_and_the_network(script, monkeypatch: pytest.MonkeyPatch):
     """Published: source error 36.7 to 7.5 %; MNIST 90.4 to 95.1 %, ideal 95.5. Here the embedded digits."""
     network = script("wire_network")
+    monkeypatch.setattr(network, "_TYPICAL", 64)
     data = network.Digits(validation=300).load(None)
     data = data._replace(train=network.one_bit(data.train), validation=network.one_bit(data.validation))
     names = ("none", "source + neuron restore", "pre-distortion")
