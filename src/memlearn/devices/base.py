@@ -32,7 +32,7 @@ from .effects import (
 )
 from .partial import LEAST, disturbed, pulsed_partly
 from .response import AnyResponse
-from .state import Cells, DeviceState
+from .state import Cells, DeviceState, check_plan, flat
 
 Backend = Literal["reference", "cpu"]
 
@@ -171,14 +171,25 @@ class AbstractDevice(Component):
             stream, event: address of the random numbers of laws that draw.
             times: how often, (steps, shape of the cells), whole numbers; None: once.
         """
+        for way, amount in zip((up, not up), self.exposure(shares, up, times), strict=True):
+            if amount is not None:
+                self.nudge(state, amount, way, stream, event)
+        return state
+
+    def nudge(self, state: DeviceState, amount: Tensor, up: bool, stream: Stream, event: int) -> None:
+        """Move cells by so many mean steps (shape of the cells); in laws whose disturbs add up."""
+        disturbed(self, state, amount, up, stream, event)
+
+    def exposure(self, shares: Tensor, up: bool, times: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
+        """Mean steps that `disturb` amounts to, along the pulses and against them; None where there are none."""
         least, most = (float(bound) for bound in shares.aminmax()) if shares.numel() else (0.0, 0.0)
-        for way, reach in ((up, most), (not up, -least)):
+        found: list[Tensor | None] = [None, None]
+        for which, way, reach in ((0, up, most), (1, not up, -least)):
             if reach > 0:
                 part = (shares if way == up else shares * -self._ratio(up)).clamp_min(0)
-                steps = self.strength(part, way) * (part > 0)
-                amount = (steps if times is None else steps * times).sum(0)
-                disturbed(self, state, amount, way, stream, event)
-        return state
+                steps = self.strength(part, way).mul_(part > 0)
+                found[which] = (steps if times is None else steps.mul_(times)).sum(0)
+        return found[0], found[1]
 
     def adjusted(self, cells: Cells, stream: Stream) -> Cells:
         """New cells as the law wants them, where it has deviations of its own; `columns` is told about these."""
@@ -278,7 +289,7 @@ class AbstractDevice(Component):
         Raises:
             InputError: the plan does not fit the cells.
         """
-        _fits(plan, tuple(state.conductance.shape))
+        check_plan(plan, tuple(state.conductance.shape))
         if state.conductance.device.type != "cpu":
             return self._pulse_on_host(state, plan, stream, event, backend, threads, more)
         tally = self._pulse(state, plan, stream.child("cycle"), event, backend, threads)
@@ -304,7 +315,7 @@ class AbstractDevice(Component):
         g, counters = state.conductance, state.counters
         p = state.parameters if plan.drive is None else self._driven(state.parameters, plan.drive)
         cells, kernels = g.numel(), self.kernels
-        args = (_flat(g, cells), _flat(p, cells, -1), _flat(counters, cells, -1))
+        args = (flat(g, cells), flat(p, cells, -1), flat(counters, cells, -1))
         noise = (self.noise, stream, event)
         if isinstance(plan, Counts):
             pulses = np.ascontiguousarray(plan.pulses.cpu().to(torch.int32).numpy()).reshape(-1)
@@ -373,27 +384,3 @@ class AbstractDevice(Component):
         for kept, moved in zip(state, host, strict=True):
             kept.copy_(moved)
         return state, tally
-
-
-def _fits(plan: PulsePlan, cells: tuple[int, ...]) -> None:
-    """A compiled kernel does not look where it reads, so nothing may be left to it."""
-    if isinstance(plan, Counts):
-        if tuple(plan.pulses.shape) != cells:
-            raise InputError("plan.pulses", tuple(plan.pulses.shape), f"must have the shape of the cells, {cells}")
-        if plan.share is not None and tuple(plan.share.shape) != cells:
-            raise InputError("plan.share", tuple(plan.share.shape), f"must have the shape of the cells, {cells}")
-        return
-    tall, wide, rows, columns = cells
-    for name, given, lines in (("rows", plan.rows, tall * rows), ("columns", plan.columns, wide * columns)):
-        if tuple(given.shape) != (len(plan.rows), lines):
-            allowed = f"must have shape (samples, lines) = ({len(plan.rows)}, {lines})"
-            raise InputError(f"plan.{name}", tuple(given.shape), allowed)
-
-
-def _flat(tensor: Tensor, *shape: int) -> np.ndarray:
-    """A NumPy view, so that the kernel writes into the tensor itself; a copy would lose the pulses."""
-    if not tensor.is_contiguous():
-        raise InputError(
-            "state", tuple(tensor.shape), "must be contiguous", "Call .contiguous() on the state's tensors."
-        )
-    return tensor.numpy().reshape(shape)

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 from torch import Tensor
+
+from ..core.errors import InputError
+from ..core.types import Counts, PulsePlan
 
 
 class DeviceState(NamedTuple):
@@ -40,3 +44,27 @@ class Cells(NamedTuple):
     """Deviation of the cell's non-linearity of up pulses, to be added to the law's slope, exponent or label."""
     shape_down: Tensor
     """The same of down pulses."""
+
+
+def check_plan(plan: PulsePlan, cells: tuple[int, ...]) -> None:
+    """Raise InputError where a plan does not fit the cells; a compiled kernel does not look where it reads."""
+    if isinstance(plan, Counts):
+        if tuple(plan.pulses.shape) != cells:
+            raise InputError("plan.pulses", tuple(plan.pulses.shape), f"must have the shape of the cells, {cells}")
+        if plan.share is not None and tuple(plan.share.shape) != cells:
+            raise InputError("plan.share", tuple(plan.share.shape), f"must have the shape of the cells, {cells}")
+        return
+    tall, wide, rows, columns = cells
+    for name, given, lines in (("rows", plan.rows, tall * rows), ("columns", plan.columns, wide * columns)):
+        if tuple(given.shape) != (len(plan.rows), lines):
+            allowed = f"must have shape (samples, lines) = ({len(plan.rows)}, {lines})"
+            raise InputError(f"plan.{name}", tuple(given.shape), allowed)
+
+
+def flat(tensor: Tensor, *shape: int) -> np.ndarray:
+    """A NumPy view, so that the kernel writes into the tensor itself; a copy would lose the pulses."""
+    if not tensor.is_contiguous():
+        raise InputError(
+            "state", tuple(tensor.shape), "must be contiguous", "Call .contiguous() on the state's tensors."
+        )
+    return tensor.numpy().reshape(shape)

@@ -47,6 +47,8 @@ class _How(NamedTuple):
     event: int
     backend: Backend
     threads: int
+    owed: Tensor | None
+    """(2, arrays, rows, columns): mean steps up and down that disturbs amount to, while they wait for one another."""
 
 
 class Delivered(NamedTuple):
@@ -107,21 +109,41 @@ class Delivery:
             backend, threads: as of `AbstractDevice.pulse`; fields are solved by as many threads.
         """
         total, done = Exposures(0, 0, 0), torch.zeros(self.lines_used[0].shape[0], dtype=torch.int64)
+        adds = self.wires.writes != "exact" and bool(self.device.step_columns)
+        owed = torch.zeros(2, *self.lines_used[0].shape, self.shape[3]) if adds else None
         before = cells = None
         for key, steps in self._steps(plan, order):
             if key is None or key != before:
+                self._settle(state, owed, stream, event)
                 cells, before = self._seen(state), key
             assert cells is not None
             total = Exposures(*(a + b for a, b in zip(total, self._exposures(steps), strict=True)))
             done += torch.bincount(steps.array, minlength=len(done))
             drawn = stream.child("turn", steps.turn) if steps.turn else stream
-            self._send(state, cells, steps, _How(plan.drive, drawn, event, backend, threads))
+            self._send(state, cells, steps, _How(plan.drive, drawn, event, backend, threads, owed))
+        self._settle(state, owed, stream, event)
         self.device.settle(state, stream, event)
         if isinstance(plan, Counts):
             tally = Tally(int(plan.pulses.abs().sum()), int(torch.count_nonzero(plan.pulses)))
         else:
             tally = Tally(total.selected, int((state.counters[..., 1] == stamp(event)).sum()))
         return Delivered(tally, total, int(done.max()))
+
+    def _settle(self, state: DeviceState, owed: Tensor | None, stream: Stream, event: int) -> None:
+        """Disturb cells by what they are owed."""
+        if owed is not None:
+            for amount, up in zip(owed, (True, False), strict=True):
+                self.device.nudge(state, amount.reshape(self.shape), up, stream, event)
+            owed.zero_()
+
+    def _owe(
+        self, how: _How, where: tuple[Tensor, ...] | int | slice, shares: Tensor, up: bool, times: Tensor | None
+    ) -> None:
+        """Write down what these shares (steps, ...) do to the cells of a place, no place twice."""
+        assert how.owed is not None
+        for way, amount in zip((up, not up), self.device.exposure(shares, up, times), strict=True):
+            if amount is not None:
+                how.owed[0 if way else 1][where] += amount
 
     def _seen(self, state: DeviceState) -> Tensor:
         """S, (arrays, rows, columns): what the network is made of now; a copy where it must stay as it is."""
@@ -256,13 +278,19 @@ class Delivery:
             if not bool(others.any()):
                 return
             at = steps.array, steps.rows.int().argmax(-1)
+            if how.owed is not None:
+                self._owe(how, at, others[None], steps.up, None)
+                return
             lines = DeviceState(*(part.flatten(0, 1)[at] for part in state))
             self.device.disturb(lines, others[None], steps.up, how.stream, how.event)
             state.conductance.flatten(0, 1)[at] = lines.conductance
             return
         array = int(steps.array[0])
-        one = DeviceState(*(part.flatten(0, 1)[array] for part in state))
         others = share.masked_fill(steps.rows[:, :, None] & steps.columns[:, None, :], 0)
+        if how.owed is not None:
+            self._owe(how, array, others, steps.up, None)
+            return
+        one = DeviceState(*(part.flatten(0, 1)[array] for part in state))
         self.device.disturb(one, others, steps.up, how.stream.child("array", array), how.event)
 
     def _disturb_others(self, state: DeviceState, steps: Steps, shares: Tensor, how: _How) -> None:
@@ -275,6 +303,9 @@ class Delivery:
         own[steps.array, place], mine[steps.array, place] = steps.columns.float(), 1.0
         selected = chosen[:, None] - own
         times = torch.stack([selected, total[:, None, None] - mine - selected])
+        if how.owed is not None:
+            self._owe(how, slice(None), shares, steps.up, times)
+            return
         whole = (2, *self.shape)
         self.device.disturb(state, shares.reshape(whole), steps.up, how.stream, how.event, times=times.reshape(whole))
 
