@@ -85,6 +85,21 @@ def test_only_changed_arrays_are_solved_again(monkeypatch: pytest.MonkeyPatch):
     assert torch.equal(it.matrices(it.conductance, False), fresh)
 
 
+def test_reads_may_be_two_writes_old():
+    it, x = tile(LINES.replace(refresh_every=2)), torch.rand(2, 23, dtype=torch.float64)
+    first, pulses = it.read(x), torch.zeros(23, 9, dtype=torch.int32)
+    pulses[:, 0] = 5
+    it.write(Counts(pulses))
+    assert torch.equal(it.read(x), first)
+    it.write(Counts(pulses))
+    fresh = tile(LINES)
+    fresh.conductance.copy_(it.conductance)
+    assert torch.equal(it.read(x), fresh.read(x)) and not torch.equal(fresh.read(x), first)
+    told = it.matrices.staleness()
+    assert told is not None and told.solutions == 1 and told.worst > 1e-3
+    assert "matrices.solved" in it.state_dict() and "matrices.solved" not in fresh.state_dict()
+
+
 def test_read_noise_is_weakened_as_the_current_is():
     """Merged noise against cell by cell: same spread, to what sneak paths make of it."""
     x = torch.rand(1, 23, dtype=torch.float64).expand(4000, 23)
