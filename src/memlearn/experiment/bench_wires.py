@@ -121,7 +121,7 @@ def _array(case: Case, threads: tuple[int, ...], sparse: bool, seconds: float) -
             # The first solution has warmed up; of the largest arrays one turn takes a quarter of a minute.
             direct = {n: _time(lambda n=n: _direct(case, n), seconds, least=1, warm=False) for n in (1, INPUTS)}
         else:
-            exact = solve(cells, one, solver="lines", tolerance=1e-11, **case.settings).numpy()
+            exact = np.asarray(solve(cells, one, solver="lines", tolerance=1e-11, **case.settings))
     for number in threads:
         torch.set_num_threads(number)
         matrix = transfer(cells, solver="ports", **case.settings)
