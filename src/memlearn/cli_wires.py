@@ -64,7 +64,7 @@ class Circuit(NamedTuple):
         """Its lines and ends."""
         w = self.wires
         lines = Resistances(w.r_word_line, w.r_bit_line, w.r_source, w.r_sense, w.double_sided)
-        return lines.network(*self.cells.shape, self.read)
+        return lines.network(self.cells.shape[0], self.cells.shape[1], self.read)
 
     def netlist(self) -> str:
         """For ngspice."""
