@@ -25,6 +25,16 @@ FROZEN = {"mapping": {"kind": "frozen_pair"}}
 NEAR_IDEAL = {"kind": "constant_step", "states": 1200}
 CAPACITOR = {"kind": "capacitor", "slope_up": 0.0, "slope_down": 0.0}
 MISMATCH = {"device_to_device": {"balance": 0.1}}
+# 40 steps, the first of a reset cell four times as large as the last but still a tenth of the range; 60 % of noise.
+GRADUAL = {
+    "kind": "one_sided",
+    "states": 40,
+    "boost": 3.0,
+    "decay": 4.0,
+    "device_to_device": {"step": 0.2, "upper_bound": 0.2},
+    "cycle_to_cycle": {"spread": 0.6},
+}
+FALLING = {"epochs": 8, "batch": 8, "rate_decay": 0.7}
 
 
 def rows(name: str) -> dict[str, Table]:
@@ -91,12 +101,13 @@ def transfer() -> dict[str, Table]:
 
 
 def arbitration() -> dict[str, Table]:
-    """Phase-change pairs with refresh: one, three and seven cells of each sign."""
+    """Phase-change pairs with refresh: one, three and seven cells of each sign; also with smaller first pulses."""
     pairs = {n: {"mapping": {"kind": "one_sided_pair", "devices": n, "refresh_every": 20}} for n in (1, 3, 7)}
     rule = {"kind": "sgd", "learning_rate": 0.005}
+    faster = {"rule": {"kind": "sgd", "learning_rate": 0.08}, "training": FALLING}
     return {
         f"N = {n}": {"device": {"preset": "aihwkit_pcm"}, "crossbar": pair, "rule": rule} for n, pair in pairs.items()
-    }
+    } | {f"gradual, N = {n}": {"device": GRADUAL, "crossbar": pair, **faster} for n, pair in pairs.items()}
 
 
 EXPERIMENTS = ("A3", "A5", "A6", "A7", "A8")
