@@ -18,6 +18,7 @@ CASES = [
     ResistiveWires(r_word_line=0.0, r_bit_line=3.0),
     ResistiveWires(r_source=200.0, r_sense=40.0, double_sided="both"),
     ResistiveWires(reads="forward", solver="hybrid"),
+    ResistiveWires(reads="none", writes="exact"),
 ]
 LAWS = [Ohmic(), Ohmic(r_access=2e4), Sinh(), ThresholdSelector(), CurrentTable()]
 SIZES = [(1, 1), (1, 5), (6, 1), (4, 9)]
