@@ -49,7 +49,7 @@ def test_wires_cost_accuracy_and_writes_are_counted(tmp_path: Path):
 
 
 def test_lines_without_resistance_change_nothing(tmp_path: Path):
-    few = {"data": {"train_limit": 96}, "training": {"epochs": 1}}
+    few: dict[str, Any] = {"data": {"train_limit": 96}, "training": {"epochs": 1}}
     bare = experiment(PASSES["none"], **few)
     none = experiment({"writes": "exact", "selection": {"kind": "one_transistor"}}, ohm=0.0, **few)
     results = [run(one, tmp_path / name) for one, name in ((bare, "bare"), (none, "none"))]
@@ -59,7 +59,7 @@ def test_lines_without_resistance_change_nothing(tmp_path: Path):
 
 @pytest.mark.parametrize("name", ["all three, 1T1R", "all three, V/2"])
 def test_a_stopped_run_goes_on_to_the_same_bits(tmp_path: Path, name: str):
-    changes = {"training": {"checkpoint_every": 32, "epochs": 1}, "data": {"train_limit": 160}}
+    changes: dict[str, Any] = {"training": {"checkpoint_every": 32, "epochs": 1}, "data": {"train_limit": 160}}
     one = experiment(PASSES[name], **changes)
     run(one, tmp_path / "whole")
     with pytest.raises(Interrupted):

@@ -21,7 +21,7 @@ from memlearn.ops.wires import reference
 from memlearn.ops.wires.network import Ends, Network
 
 SCHEMES = [HalfVoltage(), ThirdVoltage(), OneTransistor(), Floating()]
-LINES = {"r_word_line": 1.7, "r_bit_line": 3.3, "r_word_driver": 40.0, "r_bit_driver": 90.0}
+LINES: dict[str, Any] = {"r_word_line": 1.7, "r_bit_line": 3.3, "r_word_driver": 40.0, "r_bit_driver": 90.0}
 needs_ngspice = pytest.mark.skipif(shutil.which("ngspice") is None, reason="ngspice is not installed")
 
 
@@ -59,7 +59,8 @@ class TestAgainstDirect:
     def test_every_cell(self, scheme: AbstractSelection, size: tuple[int, int], sides: Any):
         if isinstance(scheme, Floating) and sides == "both":
             sides = "drive"
-        settings, g = {**LINES, "double_sided": sides}, cells(*size)
+        settings: dict[str, Any] = {**LINES, "double_sided": sides}
+        g = cells(*size)
         for some in (0.0, 0.4):
             rows, columns = lines(3, size[0], some=some, seed=1), lines(3, size[1], some=some, seed=2)
             found = wires.write_voltages(g, rows, columns, scheme=scheme, tolerance=1e-10, **settings)
@@ -79,7 +80,7 @@ class TestAgainstDirect:
 
     def test_per_line_values_batches_and_polarity(self, scheme: AbstractSelection):
         g, draw = cells(2, 6, 8), np.random.default_rng(6)
-        settings = {
+        settings: dict[str, Any] = {
             "r_word_line": torch.tensor(draw.uniform(1, 5, 6)), "r_bit_line": torch.tensor(draw.uniform(1, 5, 8)),
             "r_word_driver": torch.tensor(draw.uniform(0, 90, 6)), "r_bit_driver": torch.tensor(draw.uniform(0, 90, 8)),
         }  # fmt: skip
@@ -125,7 +126,7 @@ def test_the_table_of_the_reference(
 ):
     """64 x 64 cells, 100 ohm from driver to first node: parasitics, section 11, to its two digits."""
     g = torch.tensor(np.random.default_rng(0).uniform(low, high, (64, 64)))
-    settings = {"r_word_line": r, "r_bit_line": r, "r_word_driver": 100 - r, "r_bit_driver": 100 - r}
+    settings: dict[str, Any] = {"r_word_line": r, "r_bit_line": r, "r_word_driver": 100 - r, "r_bit_driver": 100 - r}
     for (row, column), wanted in (((63, 0), near), ((0, 63), far)):
         found = wires.write_voltages(g, *one_cell(64, row, column), scheme=scheme, **settings)
         assert float(found[0, row, column]) == pytest.approx(wanted, abs=0.006)
@@ -199,7 +200,7 @@ def test_a_simulator_that_prints_less_is_an_error(monkeypatch: pytest.MonkeyPatc
 def test_the_mean_of_steps_stands_for_each(scheme: AbstractSelection, r_on: float, worst: float, beside: float):
     """Its error, as docs/wires.md states it: largest of the selected line's cells, and of all others."""
     g = cells(2, 64, 60) * (1e4 / r_on)
-    settings = {"r_word_line": 1.0, "r_bit_line": 1.0, "r_word_driver": 100.0, "r_bit_driver": 100.0}
+    settings: dict[str, Any] = {"r_word_line": 1.0, "r_bit_line": 1.0, "r_word_driver": 100.0, "r_bit_driver": 100.0}
     columns = torch.tensor(np.random.default_rng(1).random((2 * 64, 60)) < 0.1)
     array, place = torch.arange(128) // 64, torch.arange(128) % 64
     found = row_by_row(g, array, place, columns, scheme, Drivers(**settings).network(64, 60), 1e-6)
@@ -217,7 +218,7 @@ def test_a_single_step_on_average_is_exact_on_its_row():
     """One step is its own mean, but for its selected row's own load."""
     g, columns = cells(1, 12, 9), lines(1, 9, some=0.3, seed=5)
     network = Drivers(1.0, 2.0, 50.0, 50.0).network(12, 9)
-    settings = {"r_word_line": 1.0, "r_bit_line": 2.0, "r_word_driver": 50.0, "r_bit_driver": 50.0}
+    settings: dict[str, Any] = {"r_word_line": 1.0, "r_bit_line": 2.0, "r_word_driver": 50.0, "r_bit_driver": 50.0}
     found = row_by_row(g, torch.zeros(1).long(), torch.tensor([4]), columns, HalfVoltage(), network, 1e-9)
     exact = wires.write_voltages(g[0], (torch.arange(12) == 4)[None], columns, **settings)
     assert torch.allclose(found.row[0], exact[0, 4], atol=5e-5)
@@ -237,7 +238,7 @@ def test_a_single_step_on_average_is_exact_on_its_row():
     ],
 )
 def test_wrong_input_is_named(change: dict[str, Any], said: str):
-    given = {"conductances": torch.full((3, 2), 1e-5), "rows": torch.ones(1, 3, dtype=torch.bool)}
+    given: dict[str, Any] = {"conductances": torch.full((3, 2), 1e-5), "rows": torch.ones(1, 3, dtype=torch.bool)}
     given |= {"columns": torch.ones(1, 2, dtype=torch.bool), **change}
     with pytest.raises(InputError, match=said):
         wires.write_voltages(given.pop("conductances"), given.pop("rows"), given.pop("columns"), **given)

@@ -83,7 +83,7 @@ class TestWithoutResistance:
 def by_hand(it: Tile, pulses: Tensor, scheme: AbstractSelection) -> Tensor:
     """Conductances after a write row by row, pulses up before pulses down, by `write_voltages` and the law, linear."""
     g, device = it.conductance.clone(), it.array.device
-    settings = {"r_word_line": 25.0, "r_bit_line": 40.0, "r_word_driver": 300.0, "r_bit_driver": 300.0}
+    settings: dict[str, Any] = {"r_word_line": 25.0, "r_bit_line": 40.0, "r_word_driver": 300.0, "r_bit_driver": 300.0}
     for t, cells in enumerate(g.flatten(0, 1)):
         lower, upper = (it.parameters_.flatten(0, 1)[t, ..., k] for k in (0, 1))
         for row in range(cells.shape[0]):
@@ -119,7 +119,12 @@ class TestDelivered:
         """Against the same as one write of counts per slot and pair of signs, with all its rows at once."""
         it, given = tile({**LINES, "writes": "exact", "selection": scheme}, size=64), trains()
         g, law = it.conductance[0, 0].clone(), it.array.device
-        settings = {"r_word_line": 25.0, "r_bit_line": 40.0, "r_word_driver": 300.0, "r_bit_driver": 300.0}
+        settings: dict[str, Any] = {
+            "r_word_line": 25.0,
+            "r_bit_line": 40.0,
+            "r_word_driver": 300.0,
+            "r_bit_driver": 300.0,
+        }
         lower, upper = it.parameters_[0, 0, ..., 0], it.parameters_[0, 0, ..., 1]
         physical = it.array.crossbar.mapping.trains(Trains(given.rows[:, None], given.columns[:, None], 4))
         for rows, columns in zip(physical.rows[:, 0], physical.columns[:, 0], strict=True):

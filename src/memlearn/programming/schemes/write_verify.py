@@ -106,8 +106,10 @@ class WriteVerify(AbstractScheme):
             plan[cells] = torch.where(up, 1, -1).int()
             order.pulse(device, state, Counts(plan.reshape(shape)), order.event + number, "cpu")
         failed[cells] = True
-        parts = (part.reshape(shape) for part in (pulses, reads, seen, failed))
-        return Programmed(*parts, dose.reshape(*shape, 2))
+        marks = failed.reshape(shape)
+        return Programmed(
+            pulses.reshape(shape), reads.reshape(shape), seen.reshape(shape), marks, dose.reshape(*shape, 2)
+        )
 
     def _compiled(self, device: AbstractDevice, state: DeviceState, order: Order) -> Programmed:
         """The same, cell after cell."""
