@@ -11,7 +11,7 @@ import pytest
 import memlearn
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("README.md", "docs/extending.md", "docs/layers.md", "docs/weight_cells.md", "docs/corrections.md", "docs/chip.md")
+PAGES = ("README.md", *(f"docs/{name}.md" for name in ("extending", "layers", "weight_cells", "corrections", "chip")))
 
 
 @pytest.mark.parametrize("page", PAGES)

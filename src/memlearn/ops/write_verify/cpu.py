@@ -49,7 +49,8 @@ def read_listed(values: np.ndarray, cells: np.ndarray, keys: tuple[Any, ...], nu
         noise: relative, absolute squared (S^2), in the cells' precision.
     """
     out = np.empty_like(values)
-    _read_all(values, cells, keys[0], keys[1], keys[4] + number, *noise, out)
+    relative, square = noise
+    _read_all(values, cells, keys[0], keys[1], keys[4] + number, relative, square, out)
     return out
 
 

@@ -130,8 +130,8 @@ class WriteVerify(AbstractScheme):
                 write_verify.turns_for(self.max_pulses),
                 (pulses, reads, seen, failed, dose),
             )
-        done = (torch.from_numpy(part).reshape(shape) for part in (pulses, reads, seen, failed))
-        return Programmed(*done, torch.from_numpy(dose).reshape(*shape, 2))
+        done = [torch.from_numpy(part).reshape(shape) for part in (pulses, reads, seen, failed)]
+        return Programmed(*done, dose=torch.from_numpy(dose).reshape(*shape, 2))
 
     @property
     def _coarse(self) -> float:
