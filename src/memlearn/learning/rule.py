@@ -230,13 +230,17 @@ class Rule:
         for name, gathered in self.waiting.items():
             if gathered:
                 kept |= {f"waiting/{name}/{side}": part for side, part in Factors.joined(gathered)._asdict().items()}
-        kept |= {f"score/{name}": score for name, score in self.scores.items()}
-        return {**kept, "steps": torch.tensor(self.steps), "looked": torch.tensor(self.looked)}
+        if self.gate.looks:
+            kept |= {f"score/{name}": score for name, score in self.scores.items()}
+            kept["looked"] = torch.tensor(self.looked)
+        return {**kept, "steps": torch.tensor(self.steps)}
 
     def load(self, state: dict[str, Tensor]) -> None:
         """Go on from `state()`."""
-        self.steps, self.looked = int(state["steps"]), int(state["looked"])
-        self.scores = {name: state[f"score/{name}"].clone() for name in self.scores}
+        self.steps = int(state["steps"])
+        if self.gate.looks:
+            self.looked = int(state["looked"])
+            self.scores = {name: state[f"score/{name}"].clone() for name in self.scores}
         for name in self.memory:
             if self.memory[name] is not None:
                 self.memory[name] = state[f"memory/{name}"].clone()
