@@ -19,11 +19,11 @@ from pathlib import Path
 import torch
 
 from memlearn.core.ledger import Event, Ledger
-from memlearn.core.random import Stream
 from memlearn.cost import write_energy
 from memlearn.experiment import network, start
 from memlearn.experiment.cheapest import cheapest, programmings
 from memlearn.experiment.config import Experiment
+from memlearn.experiment.transfer import trained
 from memlearn.nn import array_layers, tiles
 
 COARSE, FINE = 0.2, 0.04
@@ -60,10 +60,8 @@ def four(seed: int, mnist: bool, data: Path | None) -> dict[str, tuple[float, fl
     """For each of F-F, C-F, F-C, C-C: rms error relative to the range, energy (J), accuracy, pulses a cell."""
     settings = experiment(seed, mnist)
     images = settings.data.load(data)
-    outside = start.Outside(network.build_float(settings, images), network.w_max(settings))
     assert settings.start is not None
-    stream = Stream.root(seed).child("start")
-    start.train(outside, settings.start, images.train, stream)
+    outside, stream = trained(settings, images)
     found = {}
     for name, low, high in (("F-F", FINE, FINE), ("C-F", COARSE, FINE), ("F-C", FINE, COARSE), ("C-C", COARSE, COARSE)):
         device = settings.device

@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 from ..core.errors import InputError
 from ..core.ledger import Event, Ledger
-from ..core.random import Stream
 from ..cost import write_energy
 from ..programming.base import Parallelism
 from ..programming.schemes import WriteVerify
 from . import network, start
 from .config import Experiment
+from .transfer import trained
 
 
 class Programming(NamedTuple):
@@ -59,9 +59,7 @@ def programmings(
     data = experiment.data.load(data_directory)
     if not len(data.validation.labels):
         raise InputError("experiment.data.validation", 0, "must be at least 1", "Choices are made on these images.")
-    stream = Stream.root(experiment.seed).child("start")
-    outside = start.Outside(network.build_float(experiment, data), network.w_max(experiment))
-    start.train(outside, settings, data.train, stream)
+    outside, stream = trained(experiment, data)
     found = []
     for high, low, order in product(tolerances, tolerances, orders):
         scheme = settings.scheme.replace(tolerance=high, tolerance_low=low)

@@ -118,7 +118,6 @@ class Session:
             return
         weights, self.started = programmed(self.experiment, self.main.model, self.data)
         self.main.rule = _attach(self.experiment, self.main.model, weights)
-        self.main.rule.census = census_of(self.experiment, self.main.rule)
 
     def order(self) -> Tensor:
         """The images of the epoch at work, in order: of seed and epoch alone, so that a resumed run knows them too."""
@@ -265,7 +264,6 @@ def begin(experiment: Experiment, data_directory: Path | None) -> Session:
         model = network.build(experiment, data)
         pace = Pace(experiment.training.seconds_per_batch, experiment.training.temperature)
         rule, loss = _attach(experiment, model), network.build_loss(experiment.network)
-        rule.census = census_of(experiment, rule)
         main = Trainee(model, rule, loss, pace=pace)
         if yardstick is not None:
             twin = _float_trainee(experiment, data, yardstick)
@@ -279,10 +277,12 @@ def pulsed_share(totals: Totals, cells: int) -> float:
 
 
 def _attach(experiment: Experiment, model: nn.Module, start: dict[str, Tensor] | None = None) -> Rule:
-    """The rule at work, with what it leaves open set for this model, batch and schedule."""
+    """The rule at work, with what it leaves open set for this model, batch and schedule, and its writes counted."""
     training = experiment.training
     options = {"batch": training.batch, "slowest": training.slowest, "gate": training.gate}
-    return experiment.rule.attach(model, **options, start=start)
+    rule = experiment.rule.attach(model, **options, start=start)
+    rule.census = census_of(experiment, rule)
+    return rule
 
 
 def fingerprint(data: Data) -> str:

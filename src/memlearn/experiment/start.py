@@ -145,11 +145,9 @@ def program(
             found["faulty_cells"] = {name: int(one.stuck.sum()) for name, one in maps.items()}
             if start.repair.remap:
                 found["moved_neurons"] = _remap(model, outside, maps, start.repair.rounds)
-        names = list(outside.layers())
-        for name, weight in grid_weights(outside, start).items():
-            layer = array_layers(model)[name]
-            current = weight if not start.progressive else grid_weights(outside, start)[name]
-            layer.program(current, start.scheme, start.parallel)
+        names, layers = list(outside.layers()), array_layers(model)
+        for name in names:  # quantised one after another: what those before give may have tuned this one
+            layers[name].program(grid_weights(outside, start)[name], start.scheme, start.parallel)
             if start.progressive and name != names[-1]:
                 _tune(model, outside, start, data.train, stream.child(name), name)
         if start.seconds:

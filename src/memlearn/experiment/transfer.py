@@ -24,9 +24,7 @@ def programmed(experiment: Experiment, model: nn.Module, data: Data) -> tuple[di
     """
     settings = experiment.start
     assert settings is not None
-    stream, ledger = Stream.root(experiment.seed).child("start"), Ledger()
-    outside = start.Outside(network.build_float(experiment, data), network.w_max(experiment))
-    start.train(outside, settings, data.train, stream)
+    (outside, stream), ledger = trained(experiment, data), Ledger()
     figures = {**_accuracies("float", outside.model, experiment, data), **_quantised(outside, experiment, data)}
     found = start.program(model, outside, settings, data, stream, ledger)
     figures |= {**_accuracies("transferred", model, experiment, data), **found}
@@ -34,6 +32,15 @@ def programmed(experiment: Experiment, model: nn.Module, data: Data) -> tuple[di
         figures[event.value] = ledger.total(event)
     figures["write_energy"] = write_energy(ledger, experiment.device)
     return outside.weights(), {**figures, "ledger": ledger.state()}
+
+
+def trained(experiment: Experiment, data: Data) -> tuple[start.Outside, Stream]:
+    """The network of `experiment.start`, trained outside, and whose random numbers its programming takes."""
+    assert experiment.start is not None
+    stream = Stream.root(experiment.seed).child("start")
+    outside = start.Outside(network.build_float(experiment, data), network.w_max(experiment))
+    start.train(outside, experiment.start, data.train, stream)
+    return outside, stream
 
 
 def _quantised(outside: start.Outside, experiment: Experiment, data: Data) -> dict[str, float | None]:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..ops.pulse_update import Tally
+from .quantise import quantised
 
 
 class PlainSGD:
@@ -98,5 +99,4 @@ class StraightThroughSGD(PlainSGD):
         """What the model holds: the float weights on the grid."""
         with torch.no_grad():
             for (parameter, most), kept in zip(self._limits, self._float, strict=True):
-                step = most / (self._levels - 1)
-                parameter.copy_((kept / step).round_().mul_(step))
+                parameter.copy_(quantised(kept, "uniform", most, self._levels))
