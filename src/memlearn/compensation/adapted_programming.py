@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from ..core.component import quantity, setting
-from .base import AbstractCorrection, Acts, Cost, Mapped, node_voltages
-from .headroom import scale
+from .base import AbstractCorrection, Acts, Mapped, node_voltages
+from .headroom import rescaled, scale
 
 
 class AdaptedProgramming(AbstractCorrection):
@@ -51,13 +51,7 @@ class AdaptedProgramming(AbstractCorrection):
             needed = mapped.target / left.clamp_min(self.least).where(~idle, 1)
             s = scale(mapped, needed, self.headroom, self.margin, self.cut)
             found = found._replace(conductance=mapped.bounded(s * needed))
-        cost = Cost(
-            shared_gains=mapped.arrays,
-            solutions=self.rounds * mapped.arrays,
-            cell_writes=mapped.moved(found.conductance),
-            signal=float(s.mean()),
-        )
-        return found._replace(column_gain=found.column_gain / s[..., 0, :], cost=mapped.cost.plus(cost))
+        return rescaled(mapped, found, s, self.rounds)
 
     def _driven(self, mapped: Mapped) -> Tensor:
         """V, (..., 1, rows)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .base import Mapped
+from .base import Cost, Mapped
 
 
 def scale(mapped: Mapped, needed: Tensor, wanted: float | None, margin: float, cut: float) -> Tensor:
@@ -24,3 +24,21 @@ def scale(mapped: Mapped, needed: Tensor, wanted: float | None, margin: float, c
     most = flat.amax(-1) if cut == 0 else torch.quantile(flat, 1 - cut, dim=-1)
     most = most.where(most > 0, mapped.g_max)
     return (margin * mapped.g_max / most).clamp_max(1.0)[..., None, None]
+
+
+def rescaled(mapped: Mapped, found: Mapped, s: Tensor, rounds: int) -> Mapped:
+    """Targets found at the scale s, with the gain that makes it good and what finding and writing them costs.
+
+    Arguments:
+        mapped: before the correction.
+        found: with the new targets.
+        s: (..., 1, 1), of `scale`.
+        rounds: solutions of each array that it took.
+    """
+    cost = Cost(
+        shared_gains=mapped.arrays,
+        solutions=rounds * mapped.arrays,
+        cell_writes=mapped.moved(found.conductance),
+        signal=float(s.mean()),
+    )
+    return found._replace(column_gain=found.column_gain / s[..., 0, :], cost=mapped.cost.plus(cost))

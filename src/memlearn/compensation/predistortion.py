@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from ..core.component import quantity
-from .base import AbstractCorrection, Acts, Cost, Mapped
-from .headroom import scale
+from .base import AbstractCorrection, Acts, Mapped
+from .headroom import rescaled, scale
 
 
 class Predistortion(AbstractCorrection):
@@ -36,10 +36,4 @@ class Predistortion(AbstractCorrection):
             needed = (found.conductance * mapped.target / seen).where((mapped.target > 0) & (seen > 0), 0)
             s = scale(mapped, needed, self.headroom, self.margin, self.cut)
             found = found._replace(conductance=mapped.bounded(s * needed))
-        cost = Cost(
-            shared_gains=mapped.arrays,
-            solutions=self.rounds * mapped.arrays,
-            cell_writes=mapped.moved(found.conductance),
-            signal=float(s.mean()),
-        )
-        return found._replace(column_gain=found.column_gain / s[..., 0, :], cost=mapped.cost.plus(cost))
+        return rescaled(mapped, found, s, self.rounds)
