@@ -10,8 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from memlearn.devices import SoftBounds
 from memlearn.ops import guard
 from memlearn.ops.guard import Guarded
+from memlearn.ops.pulse_update.counts import survey
+from memlearn.ops.pulse_update.draws import normals_of_run
 
 CHECK = """
 import sys
@@ -32,7 +35,8 @@ for variant in sys.argv[1:]:
         ends.append(cells.conductance)
     assert torch.equal(*ends), variant
 """
-VARIANTS = ["constant/float32", "constant/float64", "soft/float32", "soft/float64"]
+# One law in two precisions, and two laws in one.
+VARIANTS = ["constant/float32", "constant/float64", "soft/float32"]
 
 
 def test_processes_that_compile_at_once_do_not_exchange_kernels(tmp_path: Path):
@@ -57,6 +61,9 @@ def test_only_the_first_call_of_each_kind_is_guarded(monkeypatch: pytest.MonkeyP
         def __init__(self, path: Path) -> None:
             locks.append(path.name)
 
+        def acquire(self, poll_interval: float) -> Lock:
+            return self
+
         def __enter__(self) -> None: ...
 
         def __exit__(self, *_: object) -> None: ...
@@ -71,9 +78,15 @@ def test_only_the_first_call_of_each_kind_is_guarded(monkeypatch: pytest.MonkeyP
 
 
 def test_without_a_place_for_the_lock_it_works_unguarded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    monkeypatch.setattr(guard, "lock_path", lambda: tmp_path / "missing" / "\0" / "lock")
+    monkeypatch.setattr(guard, "lock_path", lambda kernel: tmp_path / "missing" / "\0" / "lock")
     monkeypatch.setattr(guard, "FileLock", _Refused)
     assert Guarded(lambda n: n + 1)(1) == 2
+
+
+def test_the_files_of_what_a_kernel_compiles_in_are_locked_too():
+    guard._share_files(SoftBounds.kernels.counts_body, set())
+    for function in (survey, normals_of_run):
+        assert isinstance(function._cache._cache_file, guard._Files), function
 
 
 class _Refused:
