@@ -5,13 +5,11 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 from typer.core import TyperGroup
@@ -22,12 +20,13 @@ from .cli_bench import app as bench_app
 from .cli_chip import app as chip_app
 from .cli_chip import opened
 from .cli_device import app as device_app
+from .cli_watch import say, watching
 from .cli_wires import Bit, Sense, Sides, Source, Word, line_settings, show_wires
 from .cli_wires import app as spice_app
 from .core.component import Component, describe, kind_of
 from .core.errors import InputError, MemlearnError, nearest
 from .core.version import VERSION
-from .experiment import Interrupted, Tick, Watcher, parse_override, read_experiment, resume, run, schema, sweep
+from .experiment import Interrupted, parse_override, read_experiment, resume, run, schema, sweep
 from .experiment.files import read_table
 from .experiment.networks import MEMBERS as NETWORKS
 from .learning import accumulate, credit
@@ -60,17 +59,17 @@ class Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except Interrupted as stop:
-            _say(str(stop))
+            say(str(stop))
             raise typer.Exit(128 + stop.signal_number) from None
         except KeyboardInterrupt:
-            _say("Stopped.")
+            say("Stopped.")
             raise typer.Exit(130) from None
         except BrokenPipeError:
             raise
         except (MemlearnError, OSError) as error:
             if ctx.params.get("debug"):
                 raise
-            _say(f"Error: {error}", style="red")
+            say(f"Error: {error}", style="red")
             raise typer.Exit(1) from None
 
 
@@ -122,18 +121,18 @@ def run_command(
     overrides = [parse_override(text) for text in settings or []]
     described = read_experiment(experiment, overrides=overrides, seed=seed)
     for note in described.notes:
-        _say(note)
-    with _watching() as watcher:
+        say(note)
+    with watching() as watcher:
         options = {"data_directory": data, "overwrite": overwrite, "watcher": watcher, "chips": opened(chips)}
         figures = run(described.experiment, out, **options)
     _show_figures(figures, as_json)
-    _say(f"Written to {out}. For figures: memlearn report {out}")
+    say(f"Written to {out}. For figures: memlearn report {out}")
 
 
 @app.command("resume")
 def resume_command(folder: Folder, chips: OnChips = None, as_json: AsJson = False) -> None:
     """Go on with a run that was stopped or killed."""
-    with _watching() as watcher:
+    with watching() as watcher:
         figures = resume(folder, watcher=watcher, chips=opened(chips))
     _show_figures(figures, as_json)
 
@@ -159,10 +158,10 @@ def sweep_command(
 ) -> None:
     """Run variants of an experiment; what is finished is kept, what was interrupted goes on."""
     try:
-        with _watching() as watcher:
+        with watching() as watcher:
             summary = sweep(file, out, data_directory=data, overwrite=overwrite, watcher=watcher.named)
     except Interrupted:
-        _say("The same command goes on with the sweep.")
+        say("The same command goes on with the sweep.")
         raise
     if as_json:
         print(json.dumps(summary, indent=2))
@@ -263,7 +262,7 @@ def _show_device(sheet: DeviceSheet, *, html: Path | None, svg: Path | None, as_
     else:
         print(sheet.text())
     for path in written:
-        _say(f"Written to {path}.")
+        say(f"Written to {path}.")
 
 
 app.add_typer(bench_app, name="bench")
@@ -290,79 +289,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as leave:
         return leave.code if isinstance(leave.code, int) else int(leave.code is not None)
     return 0
-
-
-class _Speaker(Watcher):
-    """Where nobody watches: one line an epoch."""
-
-    name = ""
-
-    def named(self, name: str) -> Watcher:
-        """Speak for this run of a sweep from now on."""
-        self.name = f"{name}: "
-        return self
-
-    def epoch(self, record: dict[str, Any], epochs: int) -> None:
-        """One line."""
-        _say(f"{self.name}{_epoch_line(record, epochs)}")
-
-    def note(self, text: str) -> None:
-        """The sentence."""
-        _say(f"{self.name}{text}")
-
-
-class _Bar(_Speaker):
-    """On a terminal: a bar with accuracy, pulses and the time that is left."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress, self._last = progress, ""
-        self._task = progress.add_task("", start=False, total=None)
-
-    def named(self, name: str) -> Watcher:
-        """A new bar for each run."""
-        self._progress.reset(self._task, start=False)
-        return super().named(name)
-
-    def tick(self, tick: Tick) -> None:
-        """Move the bar."""
-        done, total = (tick.epoch - 1) * tick.images + tick.image, tick.epochs * tick.images
-        if not self._progress.tasks[0].started:
-            self._progress.start_task(self._task)
-            self._progress.update(self._task, total=total)
-        text = f"{self.name}epoch {tick.epoch}/{tick.epochs}, {formats.count(tick.pulses)} pulses"
-        text += f", training {tick.accuracy:.1%}"
-        self._progress.update(self._task, completed=done, total=total, description=f"{text}{self._last}")
-
-    def epoch(self, record: dict[str, Any], epochs: int) -> None:
-        """Keep the validation accuracy in view."""
-        accuracy = record["validation_accuracy"]
-        self._last = "" if accuracy is None else f", validation {accuracy:.1%}"
-
-
-@contextmanager
-def _watching() -> Iterator[_Speaker]:
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield _Speaker()
-        return
-    columns = TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=console, transient=True) as progress:
-        yield _Bar(progress)
-
-
-def _say(text: str, *, style: str = "") -> None:
-    """To the terminal, not into what a pipe takes; never wrapped, so that a path can be copied."""
-    Console(stderr=True).print(Text(text, style=style), soft_wrap=True)
-
-
-def _epoch_line(record: Mapping[str, Any], epochs: int) -> str:
-    parts = [f"epoch {record['epoch']}/{epochs}: training {record['train_accuracy']:.2%}"]
-    if record["validation_accuracy"] is not None:
-        parts.append(f"validation {record['validation_accuracy']:.2%}")
-    parts.append(f"{formats.count(record['pulses_total'])} pulses")
-    if record.get("float_validation_accuracy") is not None:
-        parts.append(f"float {record['float_validation_accuracy']:.2%}")
-    return f"{', '.join(parts)}, {record['seconds']:.2f} s"
 
 
 def _show_figures(figures: dict[str, Any], as_json: bool) -> None:

@@ -25,7 +25,8 @@ LAYERS = (
     ("cost", "datasets"),
     ("experiment",),
     ("report",),
-    ("cli_bench", "cli_chip", "cli_device", "cli_wires"),
+    ("cli_watch",),
+    ("cli_bench", "cli_chip", "cli_compare", "cli_device", "cli_wires"),
     ("cli",),
 )
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from plotly.offline import get_plotlyjs
+from memlearn.report.page import plotly_js
 
 from memlearn.cli import main
 from memlearn.devices import load
@@ -32,7 +32,7 @@ def test_fit_writes_a_device_file_and_a_page(table: Path, tmp_path: Path, capsys
     assert record["parameters"]["step_up"]["unit"] == "S"
     assert "Positive pulses are up" in said.err
     assert load(out).device.kind == "soft_bounds"  # type: ignore[attr-defined]
-    page = out.with_suffix(".html").read_text(encoding="utf-8").replace(get_plotlyjs(), "")
+    page = out.with_suffix(".html").read_text(encoding="utf-8").replace(plotly_js(), "")
     for text in ("Q-Q of the errors", "Steps up against the state", "95 of 100", "cycle to cycle", "2 devices"):
         assert text in page
     assert 'src="http' not in page and 'href="http' not in page

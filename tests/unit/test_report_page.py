@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 import pytest
-from plotly.offline import get_plotlyjs
+from memlearn.report.page import plotly_js
 
 from memlearn.report import write_report
 from memlearn.report.figures import accuracy_against_wear, learning_curves
@@ -30,7 +30,7 @@ class Page(HTMLParser):
     def __init__(self, path: Path) -> None:
         super().__init__()
         self.text, self.tags, self.specs, self._inside = "", [], {}, []
-        self.source = path.read_text(encoding="utf-8").replace(get_plotlyjs(), "")
+        self.source = path.read_text(encoding="utf-8").replace(plotly_js(), "")
         self.feed(self.source)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:

@@ -1,5 +1,6 @@
 """Experiments: settings in, run folder out; see config.py for the settings and run.py for the runner."""
 
+from .compare import compare as compare
 from .config import Experiment as Experiment
 from .config import Training as Training
 from .config import schema as schema

@@ -43,12 +43,14 @@ def result(session: Session) -> dict[str, Any]:
         "float_network": None if twin is None else network.float_network(experiment, data),
         "start": session.started,
         "epochs": session.epoch,
+        "images": session.overall.images,
         "train_seconds": session.seconds,
         "simulated_seconds": session.overall.steps * experiment.training.seconds_per_batch,
         "cells": cells,
         "pulses_total": pulses,
         "write_energy": write_energy(session.ledger, experiment.device),
         "pulses_per_cell_mean": pulses / max(1, cells),
+        "pulses_per_cell_p99": _all_p99(session),
         "pulses_per_cell_max": max((layer["pulses_per_cell_max"] for layer in layers), default=0),
         "cells_pulsed_per_step": pulsed_share(session.overall, cells),
         "adc_conversions": total(Event.ADC),
@@ -105,8 +107,6 @@ def _layers(session: Session) -> list[dict[str, Any]]:
     found = []
     for name, tile in tiles(session.main.model).items():
         pulses = tile.counters[..., 0][tile.used()]
-        # Sorted, because torch.quantile refuses more than 2^24 values; the smallest count that 99 % do not exceed.
-        p99 = pulses.sort().values[-(-99 * len(pulses) // 100) - 1]
         found.append(
             {
                 "name": name,
@@ -115,11 +115,22 @@ def _layers(session: Session) -> list[dict[str, Any]]:
                 "cells": tile.cells,
                 "pulses_total": int(pulses.sum(dtype=torch.int64)),
                 "pulses_per_cell_mean": float(pulses.double().mean()),
-                "pulses_per_cell_p99": int(p99),
+                "pulses_per_cell_p99": _p99(pulses),
                 "pulses_per_cell_max": int(pulses.max()),
             }
         )
     return found
+
+
+def _all_p99(session: Session) -> int:
+    """Over the cells of all layers."""
+    found = [tile.counters[..., 0][tile.used()] for tile in tiles(session.main.model).values()]
+    return _p99(torch.cat(found)) if found else 0
+
+
+def _p99(pulses: torch.Tensor) -> int:
+    """The smallest count that 99 % of the cells do not exceed; sorted, as torch.quantile refuses more than 2^24."""
+    return int(pulses.sort().values[-(-99 * len(pulses) // 100) - 1])
 
 
 def _wear(session: Session, layers: list[dict[str, Any]]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from ..core.errors import DataError, InputError
 
 CONFIG, HISTORY, RESULT = "config.json", "history.jsonl", "result.json"
 ARRAYS, CHECKPOINT, REPORT = "arrays.safetensors", "checkpoint.safetensors", "report.html"
-SWEEP = "sweep.json"
+SWEEP, COMPARE = "sweep.json", "compare.json"
 RUN_FILES = (RESULT, HISTORY, ARRAYS, CHECKPOINT, REPORT, CONFIG)
 """In the order in which they are removed: what says "finished" goes first, what says "ours" last."""
 
@@ -86,15 +86,19 @@ def check_free(folder: Path, *, overwrite: bool) -> None:
         check_ours(folder, found)
 
 
-def check_sweep(folder: Path) -> None:
-    """Make sure that a sweep may go into a folder: a new or empty one, or that of an earlier sweep.
+def check_listed(folder: Path, name: str) -> None:
+    """Make sure that a sweep or a comparison may go into a folder: a new or empty one, or that of an earlier one.
+
+    Arguments:
+        folder: where its files shall lie.
+        name: the file by which such a folder is known.
 
     Raises:
         InputError: it is a file, lies in a file, cannot be written, or holds something else.
     """
     present = _present(folder)
-    if present and SWEEP not in present:
-        raise InputError("out", str(folder), f"is not empty, and holds no {SWEEP}", "Name another folder.")
+    if present and name not in present:
+        raise InputError("out", str(folder), f"is not empty, and holds no {name}", "Name another folder.")
 
 
 def check_ours(folder: Path, found: list[str]) -> None:

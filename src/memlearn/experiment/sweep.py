@@ -38,6 +38,8 @@ class Case(NamedTuple):
 
     name: str
     overrides: tuple[Override, ...]
+    parts: tuple[str, ...] = ()
+    """Names of the cases and of the axes' values that it combines."""
 
 
 class Planned(NamedTuple):
@@ -76,7 +78,7 @@ def sweep(
     """
     out, watch = Path(out), watcher or (lambda _: Watcher())
     planned = plan(Path(file), out)
-    storage.check_sweep(out)
+    storage.check_listed(out, storage.SWEEP)
     for item in planned:
         _check(item, overwrite)
     results: dict[Path, dict[str, Any]] = {}
@@ -140,7 +142,8 @@ def cases(table: Mapping[str, Any]) -> list[Case]:
     combined = []
     for point in itertools.product(*([explicit] if explicit else []), *axes):
         overrides = tuple(override for case in point for override in case.overrides)
-        combined.append(Case(", ".join(case.name for case in point), overrides))
+        names = tuple(case.name for case in point)
+        combined.append(Case(", ".join(names), overrides, names))
     folders = [_folder_name(case.name).lower() for case in combined]
     for case, folder in zip(combined, folders, strict=True):
         if folders.count(folder) > 1:

@@ -11,9 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
-from plotly.offline import get_plotlyjs
 
 from ..core.component import kind_of
 from ..core.errors import InputError, nearest
@@ -21,7 +18,8 @@ from ..devices import MEMBERS, Preset, load, presets
 from . import chart, portrait
 from .chart import Curve, Panel, with_unit
 from .folder import write_atomically
-from .html import plots
+from .page import plots
+from .page import render as render_page
 
 _CELLS = 20
 _LOW, _HIGH = 5, 95
@@ -98,16 +96,10 @@ class DeviceSheet:
 
     def html(self) -> str:
         """The sheet as one page that loads nothing."""
-        environment = Environment(
-            loader=FileSystemLoader(Path(__file__).parent / "templates"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
         figures = [chart.as_figure(panel, wide=k == 0) for k, panel in enumerate(self.panels)]
         changed, usual = self._settings()
-        return environment.get_template("device.html.jinja").render(
+        return render_page(
+            "device.html.jinja",
             name=self.preset.name,
             title=self.preset.title,
             kind=kind_of(type(self.device)),
@@ -121,7 +113,6 @@ class DeviceSheet:
             sources=self.preset.sources,
             record=[(key, _plain(value)) for key, value in self.preset.record.items()],
             residuals=[(key, _plain(value)) for key, value in self.preset.residuals.items()],
-            plotly=Markup(get_plotlyjs()),
         )
 
     def svg(self) -> str:

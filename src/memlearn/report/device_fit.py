@@ -8,9 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
-from plotly.offline import get_plotlyjs
 from scipy.stats import norm
 
 from ..devices.fitting import DeviceFit
@@ -20,7 +17,8 @@ from ..devices.fitting.intervals import Parameter
 from . import formats
 from .figures import Figure, axis
 from .folder import write_atomically
-from .html import plots
+from .page import plots
+from .page import render as render_page
 
 _OVERLAID = 8
 """Traces drawn, measured and simulated."""
@@ -51,12 +49,9 @@ def write_fit_page(found: DeviceFit, out: Path, *, test: TwoSampleTest | None = 
 def render_fit(found: DeviceFit, *, test: TwoSampleTest | None = None, title: str = "") -> str:
     """The page as text; arguments as in `write_fit_page`."""
     test = test or found.test()
-    templates = FileSystemLoader(Path(__file__).parent / "templates")
-    page = Environment(
-        loader=templates, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    ).get_template("device_fit.html.jinja")
     drawn = [_overlay(found), *_steps(found), *_errors(found)]
-    return page.render(
+    return render_page(
+        "device_fit.html.jinja",
         title=title or f"{found.law.replace('_', ' ')}: {Path(found.traces.source).name}",
         lead=_lead(found, test),
         headlines=_headlines(found),
@@ -67,7 +62,6 @@ def render_fit(found: DeviceFit, *, test: TwoSampleTest | None = None, title: st
         scores=[_score(score) for score in found.scores],
         test=_test(test),
         passed=test.passed,
-        plotly=Markup(get_plotlyjs()),
     )
 
 

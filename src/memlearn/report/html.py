@@ -9,13 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
-from plotly.offline import get_plotlyjs
-
 from . import figures, formats, summary, tables
 from .folder import Layer, Run, read_layer, read_runs, write_atomically
 from .layers import layer_figures
+from .page import plots
+from .page import render as render_page
 from .wires import layer_wires
 
 _SIDE = 200
@@ -53,15 +51,12 @@ def render(runs: Sequence[Run]) -> str:
     Raises:
         DataError: when the arrays of a layer are missing or damaged.
     """
-    templates = FileSystemLoader(Path(__file__).parent / "templates")
-    page = Environment(
-        loader=templates, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    ).get_template("page.html.jinja")
     single = len(runs) == 1
     side = _side(sum(len(run.result.layers) for run in runs))
     curves = figures.learning_curves(runs)
     trade = figures.accuracy_against_wear(runs)
-    return page.render(
+    return render_page(
+        "page.html.jinja",
         title=runs[0].label if single else f"{len(runs)} runs compared",
         description=str(runs[0].config.get("description") or "") if single else "",
         paragraph=summary.paragraph(runs),
@@ -70,7 +65,6 @@ def render(runs: Sequence[Run]) -> str:
         curves=plots([*curves, *([trade] if trade else [])], "run"),
         sections=[_section(run, index=i, side=side) for i, run in enumerate(runs)],
         colours=figures.COLOURS,
-        plotly=Markup(get_plotlyjs()),
     )
 
 
@@ -96,36 +90,6 @@ def _section(run: Run, *, index: int, side: int) -> dict[str, Any]:
         "command": f"memlearn run {source} --out {target}",
         "config": json.dumps(run.config, indent=2, ensure_ascii=False),
     }
-
-
-def plots(drawn: Sequence[figures.Figure], prefix: str) -> list[dict[str, Any]]:
-    """Figures as the template takes them, each with an id that no name of the user enters."""
-    return [
-        {
-            "id": f"{prefix}-figure-{i}",
-            "title": figure.title,
-            "caption": figure.caption,
-            "height": figure.height,
-            "wide": figure.wide,
-            "spec": _script({"data": figure.traces, "layout": figure.layout}),
-        }
-        for i, figure in enumerate(drawn)
-    ]
-
-
-def _script(data: dict[str, Any]) -> Markup:
-    """Plain data as JSON that may stand inside a script element, whatever its texts contain."""
-    text = json.dumps(_finite(data), separators=(",", ":"), allow_nan=False)
-    return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
-
-
-def _finite(value: Any) -> Any:
-    """JSON has no NaN; a figure of a run that diverged becomes a gap in its curve."""
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _side(layers: int) -> int:

@@ -6,15 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
-from plotly.offline import get_plotlyjs
 
 from ..arrays.wires import ResistiveWires
 from . import formats
 from .chart import as_dots, as_figure, with_unit
 from .folder import write_atomically
-from .html import plots
+from .page import plots
+from .page import render as render_page
 from .wires import effect, position_panel, ratio_figure, voltage_figure
 
 _CORNERS = ("nearest to driver and sense", "far from the driver", "far from the sense", "farthest from both")
@@ -117,20 +115,13 @@ class WiresSheet:
             ),
             voltage_figure("Across the cells", shown.word - shown.bit, "What of the read voltage reaches the cells."),
         ]
-        environment = Environment(
-            loader=FileSystemLoader(Path(__file__).parent / "templates"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        return environment.get_template("wires.html.jinja").render(
+        return render_page(
+            "wires.html.jinja",
             title=self.title,
             headlines=self.headlines(),
             figures=plots(figures, "wires"),
             corners=self.corners(),
             settings=self.settings(),
-            plotly=Markup(get_plotlyjs()),
         )
 
     def write(self, path: Path) -> Path:
