@@ -19,6 +19,7 @@ from .arrays import mapping, wires
 from .cli_bench import app as bench_app
 from .cli_chip import app as chip_app
 from .cli_chip import opened
+from .cli_compare import compare_command
 from .cli_device import app as device_app
 from .cli_watch import say, watching
 from .cli_wires import Bit, Sense, Sides, Source, Word, line_settings, show_wires
@@ -167,6 +168,9 @@ def sweep_command(
         print(json.dumps(summary, indent=2))
     else:
         Console().print(_sweep_table(summary))
+
+
+app.command("compare")(compare_command)
 
 
 @app.command("list")

@@ -133,6 +133,7 @@ EXPORTS: dict[str, tuple[str, ...]] = {
         "Tick",
         "Training",
         "Watcher",
+        "compare",
         "parse_override",
         "read_experiment",
         "resume",

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from memlearn.report.page import plotly_js
 
 from memlearn.cli import main
 from memlearn.devices import load
+from memlearn.report.page import plotly_js
 from tests.fit_data import synthetic
 
 

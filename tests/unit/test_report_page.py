@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 import pytest
-from memlearn.report.page import plotly_js
 
 from memlearn.report import write_report
 from memlearn.report.figures import accuracy_against_wear, learning_curves
 from memlearn.report.folder import read_layer, read_runs
 from memlearn.report.histograms import bars
 from memlearn.report.layers import block_mean, layer_figures, thinned
+from memlearn.report.page import plotly_js
 from tests.report_runs import write_history, write_run
 
 HOSTILE = '<script>alert(1)</script> "quoted" & <b>bold</b> %{x} {{ 7 * 7 }} @run-0'
