@@ -11,6 +11,7 @@ from ..cells import AnyCell, Single
 from ..compound import weight_step
 from ..core.component import Component, quantity, setting
 from ..core.errors import InputError
+from ..cost import Cost
 from ..datasets import AnyDataset, Digits
 from ..devices import AnyDevice, ConstantStep, presets
 from ..devices.presets import resolved
@@ -64,6 +65,7 @@ class Training(Component):
     )
     gate: AnyGate = setting(Everything(), doc="which neurons learn")
     wear: Wear = setting(Wear(), doc="counts of writes and wear")
+    energy: bool = setting(True, doc="add up the heat of reads and pulses in the cells; else costs take mean cells")
     checkpoint_every: int = quantity(10_000, unit="1", ge=1, doc="images between checkpoints, within an epoch")
     evaluate_batch: int = quantity(
         1000, unit="1", ge=1, doc="images of one evaluation read; with read noise another value draws other numbers"
@@ -94,6 +96,7 @@ class Experiment(Component):
         None, doc="train outside, and programme the arrays, before the rule learns; none: random weights"
     )
     training: Training = setting(Training(), doc="epochs, batches, checkpoints")
+    cost: Cost = setting(Cost(), doc="what reads, writes and circuits are taken to cost; nothing learns otherwise")
     seed: int = quantity(0, unit="1", doc="of all that is random: devices, noise, initial weights, order of images")
 
     def model_post_init(self, _: Any) -> None:

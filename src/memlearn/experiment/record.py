@@ -16,7 +16,7 @@ from ..cost import write_energy
 from ..learning import FloatReference, Rule
 from ..learning.fused import fuse
 from ..nn import array_layers, tiles
-from . import network
+from . import costs, network
 from .config import Experiment
 from .session import Session, pulsed_share
 from .storage import ARRAYS, write_bytes
@@ -65,6 +65,8 @@ def result(session: Session) -> dict[str, Any]:
         "layers": layers,
         **_wear(session, layers),
         "ledger": session.ledger.state(),
+        "amounts": session.ledger.amounts(),
+        "cost": None if (bill := costs.bill_of(session)) is None else bill.table(),
         "sources": list(dict.fromkeys(s for part in _components(experiment) for s in part.sources)),
     }
 

@@ -188,6 +188,7 @@ class Session:
             "epoch_seconds": self.epoch_seconds,
             "history": self.history,
             "ledger": self.ledger.state(),
+            "amounts": self.ledger.amounts(),
             "census": census.state() if (census := self._census) is not None else None,
             "first": self.first,
             "chips": None if self.chips is None else self.chips.state(),
@@ -217,6 +218,7 @@ class Session:
             self.twin.load(checkpoint, "float")
             self.twin.totals = _totals(record["twin_totals"])
         self.ledger.load(record["ledger"])
+        self.ledger.load_amounts(record["amounts"])
         if (census := self._census) is not None:
             census.load(record["census"])
         self.first, self.started = record["first"], record["started"]
@@ -268,7 +270,8 @@ def begin(experiment: Experiment, data_directory: Path | None) -> Session:
         if yardstick is not None:
             twin = _float_trainee(experiment, data, yardstick)
     initial = {name: tile.conductance.clone() for name, tile in tiles(main.model).items()}
-    return Session(experiment, data, data_directory, main, twin, initial)
+    ledger = Ledger(measures=experiment.training.energy)
+    return Session(experiment, data, data_directory, main, twin, initial, ledger)
 
 
 def pulsed_share(totals: Totals, cells: int) -> float:
