@@ -19,6 +19,7 @@ from memlearn.learning.accumulate import (
     BatchCounter,
     DigitalValue,
     FloatTwin,
+    LowRank,
     PerSample,
     PersistentCounter,
 )
@@ -30,12 +31,15 @@ CASES = [
     DigitalValue(learning_rate=1.0),
     FloatTwin(levels=2001, learning_rate=1.0),
     FloatTwin(levels=2001, learning_rate=1.0, hysteresis=0.4),
+    LowRank(rank=2, samples=1),
+    LowRank(rank=5, samples=1, method="sbpca"),
     PerSample(),
     PersistentCounter(),
     PersistentCounter(bits=3),
 ]
 INPUTS, OUTPUTS = 6, 5
 START = torch.zeros(INPUTS, OUTPUTS)
+AT = WriteAddress(0.01, 1.0, Stream.root(5), 0)
 
 
 @pytest.fixture(params=CASES, ids=repr)
@@ -56,7 +60,7 @@ def product(factors: Factors) -> Tensor:
 
 
 def dense(accumulator: AbstractAccumulator, memory: Tensor | None, factors: Factors) -> Tensor:
-    given = accumulator.add(memory, factors)
+    given = accumulator.add(memory, factors, AT)
     if isinstance(given, Levels):
         return given.after - given.before
     return product(given) if isinstance(given, Factors) else given
@@ -82,12 +86,15 @@ class TestContract:
         memory = accumulator.init(START, 1.0)
         if accumulator.gives == "targets":
             assert memory is not None and memory.shape == (3, INPUTS, OUTPUTS) and not memory[:2].any()
+        elif isinstance(accumulator, LowRank):
+            assert memory is not None and not memory.any()
+            assert memory[1:].numel() * 32 == accumulator.bits_per_line() * (INPUTS + OUTPUTS)
         else:
             assert memory is None or (memory.shape == (INPUTS, OUTPUTS) and not memory.any())
 
     @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
     def test_it_gives_what_it_says(self, accumulator, dtype):
-        given = accumulator.add(accumulator.init(START, 1.0), signs(2, dtype=dtype))
+        given = accumulator.add(accumulator.init(START, 1.0), signs(2, dtype=dtype), AT)
         if accumulator.gives == "factors":
             assert isinstance(given, Factors)
         elif accumulator.gives == "targets":
@@ -104,7 +111,7 @@ class TestContract:
     def test_factors_are_left_alone(self, accumulator):
         factors = signs(3)
         before = Factors(*(f.clone() for f in factors))
-        accumulator.add(accumulator.init(START, 1.0), factors)
+        accumulator.add(accumulator.init(START, 1.0), factors, AT)
         assert all(torch.equal(a, b) for a, b in zip(factors, before, strict=True))
 
     def test_no_error_wants_nothing(self, accumulator):
@@ -113,7 +120,7 @@ class TestContract:
 
     def test_what_has_fired_is_given_up_and_the_rest_kept(self, accumulator):
         memory = accumulator.init(START, 1.0)
-        wanted = accumulator.add(memory, signs(3))
+        wanted = accumulator.add(memory, signs(3), AT)
         if memory is None or not isinstance(wanted, Tensor):
             return  # nothing outlives the step, or nothing fires
         before, plan = wanted.clone(), Counts(wanted.sign().int())
@@ -271,3 +278,65 @@ class TestFloatTwin:
     def test_a_credit_through_the_twin_needs_one(self):
         with pytest.raises(InputError, match="has none"):
             Parts(credit=TwinBackprop())
+
+
+class TestLowRank:
+    """Sums of outer products at a low rank."""
+
+    @staticmethod
+    def drawn(samples: int, inner: int) -> Factors:
+        """Samples whose factors lie in random subspaces of so many dimensions."""
+        n = np.random.default_rng(0).normal
+        sides = (n(size=(samples, inner)) @ n(size=(inner, size)) for size in (14, 9))
+        return Factors(*(torch.from_numpy(side) for side in sides))
+
+    @pytest.mark.parametrize("method", ["lrt", "lrt_unbiased", "sbpca"])
+    @pytest.mark.parametrize(("inner", "rank"), [(3, 3), (3, 5), (9, 9)])
+    def test_it_is_exact_where_the_rank_suffices(self, method, inner, rank):
+        factors, kept = self.drawn(40, inner), LowRank(rank=rank, samples=40, method=method, block=7)
+        given = kept.add(kept.init(torch.zeros(14, 9), 1.0), factors, AT)
+        assert given.rows.shape == (rank, 14) and given.columns.shape == (rank, 9)
+        assert torch.allclose(given.sum(), factors.sum(), rtol=0, atol=1e-9 * float(factors.sum().abs().max()))
+
+    def test_one_cut_is_that_of_a_dense_decomposition(self):
+        factors, kept = self.drawn(4, 9), LowRank(rank=3, samples=4)
+        given = kept.add(kept.init(torch.zeros(14, 9), 1.0), factors, AT)
+        u, sizes, v = torch.linalg.svd(factors.sum(), full_matrices=False)
+        assert torch.allclose(given.sum(), (u[:, :3] * sizes[:3]) @ v[:3], atol=1e-10)
+        assert torch.allclose(given.rows.norm(dim=1) ** 2, sizes[:3]) and sizes[3] > 0.01 * sizes[2]
+
+    @pytest.mark.parametrize("method", ["lrt", "sbpca"])
+    def test_many_cuts_keep_most_of_what_a_dense_decomposition_keeps(self, method):
+        factors, kept = self.drawn(60, 9), LowRank(rank=4, samples=60, method=method, block=10)
+        given, whole = kept.add(kept.init(torch.zeros(14, 9), 1.0), factors, AT), factors.sum()
+        best = torch.linalg.svdvals(whole)[4:].square().sum().sqrt()
+        assert best <= (given.sum() - whole).norm() < (1.5 if method == "lrt" else 2.0) * best
+
+    def test_the_mixture_is_right_on_the_mean_and_the_cut_is_not(self):
+        factors, sums = self.drawn(8, 9), []
+        for method, draws in (("lrt_unbiased", 800), ("lrt", 1)):
+            kept = LowRank(rank=2, samples=8, method=method)
+            for event in range(draws):
+                memory = kept.init(torch.zeros(14, 9), 1.0)
+                sums.append(kept.add(memory, factors, AT._replace(event=event)).sum())
+        mixed, cut = torch.stack(sums[:-1]), sums[-1]
+        total = factors.sum()
+        # Each number's own standard error: 126 of them, none beyond 4.5, and about as many beyond 1 as there should be.
+        off = (mixed.mean(0) - total).abs() / (mixed.std(0) / len(mixed) ** 0.5)
+        assert off.max() < 4.5 and 0.15 < (off > 1).double().mean() < 0.5
+        assert (cut - total).norm() > 5 * (mixed.mean(0) - total).norm()
+
+    def test_it_writes_when_it_is_full_wherever_batches_end(self):
+        factors, kept = self.drawn(25, 9), LowRank(rank=9, samples=10)
+        for sizes in ((25,), (4,) * 6 + (1,), (1,) * 25):
+            memory, given = kept.init(torch.zeros(14, 9), 1.0), []
+            for part in zip(*(side.split(list(sizes)) for side in factors), strict=True):
+                given.append(kept.add(memory, Factors(*part), AT))
+            assert memory is not None and memory[0, 0] == 5
+            written = Factors.joined(given)
+            assert len(written.rows) == 18  # twice full
+            assert torch.allclose(written.sum(), Factors(factors.rows[:20], factors.columns[:20]).sum(), atol=1e-4)
+
+    def test_a_power_iteration_has_no_more_directions_than_the_layer(self):
+        with pytest.raises(InputError, match="rank"):
+            LowRank(rank=6, method="sbpca").init(START, 1.0)

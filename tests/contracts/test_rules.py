@@ -18,7 +18,7 @@ from memlearn.core.ledger import Event, Ledger, Pass
 from memlearn.devices import ConstantStep, SoftBounds
 from memlearn.devices.effects import CycleToCycle
 from memlearn.learning import AnyRule, FloatReference, Parts
-from memlearn.learning.accumulate import PerSample, PersistentCounter
+from memlearn.learning.accumulate import LowRank, PerSample, PersistentCounter
 from memlearn.learning.credit import Backprop, SignBackprop
 from memlearn.learning.fused import fuse
 from memlearn.learning.loop import train_images
@@ -29,6 +29,7 @@ from memlearn.learning.rules import (
     CapacitorTransfer,
     Custom,
     IdealSGD,
+    LowRankSGD,
     Manhattan,
     MixedPrecision,
     MultiThresholdRule,
@@ -65,6 +66,7 @@ CASES = [
     MultiThresholdRule(),
     MultiThresholdRule(thresholds=(0.1, 0.5)),
     IdealSGD(learning_rate=0.3),
+    LowRankSGD(learning_rate=0.3, rank=2, samples=3, method="lrt_unbiased"),
     Siamese(learning_rate=0.5),
     Siamese(learning_rate=0.5, levels=40, max_pulses=20),
     QuantisedSynapses(learning_rate=0.5),
@@ -370,9 +372,16 @@ class TestDigitalMemory:
     def test_it_is_stated(self, setup, batch):
         memory = setup.rule.digital_memory(batch)
         tensors = [m for m in setup.rule.memory.values() if m is not None]
-        assert memory.bits_per_weight >= (1 if tensors else 0)
+        assert memory.bits_per_weight + memory.bits_per_line >= (1 if tensors else 0)
         if isinstance(setup.rule.accumulator, PerSample):
             assert memory.bits_per_weight == 0 and not tensors
+        if isinstance(setup.rule.accumulator, LowRank):
+            sizes = [
+                (m[1:].numel() * 32, memory.bits_per_line * (t.inputs + t.outputs))
+                for m, t in zip(tensors, setup.tiles, strict=True)
+            ]
+            assert memory.bits_per_weight == 0 and all(kept == stated for kept, stated in sizes)
+            tensors = []
         assert all(m.shape[-2:] == (t.inputs, t.outputs) for m, t in zip(tensors, setup.tiles, strict=False))
         # 8-bit output and error; or one bit, the gate, and two bits.
         assert memory.bits_per_neuron == (4 if setup.rule.credit.ternary else 16)
@@ -381,7 +390,7 @@ class TestDigitalMemory:
         setup.train(n=96, batch=32)
         bits = setup.rule.digital_memory(32).bits_per_weight
         for memory in setup.rule.memory.values():
-            assert memory is None or memory.abs().max() < 2 ** (bits - 1)
+            assert memory is None or memory.abs().max() < 2 ** (bits - 1) or not bits
 
 
 def test_the_yardstick_has_no_parts():

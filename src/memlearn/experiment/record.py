@@ -160,6 +160,7 @@ def _methods(session: Session) -> dict[str, Any]:
         return {
             "digital_bits_per_weight": None,
             "digital_bits_per_neuron": None,
+            "digital_bits_per_line": None,
             "device": None,
             "mapping": None,
             "cell": None,
@@ -174,6 +175,7 @@ def _methods(session: Session) -> dict[str, Any]:
     return {
         "digital_bits_per_weight": memory.bits_per_weight,
         "digital_bits_per_neuron": memory.bits_per_neuron,
+        "digital_bits_per_line": memory.bits_per_line,
         "device": experiment.device.kind,
         "mapping": experiment.crossbar.mapping.kind,
         "cell": experiment.array.cell.table(),

@@ -9,6 +9,7 @@ from .rules import AbstractRule as AbstractRule
 from .rules import AnyRule as AnyRule
 from .rules import FloatReference as FloatReference
 from .rules import capacitor_transfer as capacitor_transfer
+from .rules import low_rank_sgd as low_rank_sgd
 from .rules import manhattan as manhattan
 from .rules import mixed_precision as mixed_precision
 from .rules import multi_threshold as multi_threshold

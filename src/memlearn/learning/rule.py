@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ..compound import AnyTile
-from ..core.component import Component, quantity, setting
+from ..core.component import Component, kind_of, quantity, setting
 from ..core.errors import InputError
 from ..core.types import Counts, Factors
 from ..nn import ArrayLayer, Neuron, array_layers
@@ -61,6 +61,8 @@ class Memory(NamedTuple):
     """Largest over the layers."""
     bits_per_neuron: int
     """Output, derivative and error of one neuron and sample, largest over the layers."""
+    bits_per_line: int = 0
+    """Of what waits as outer products, for each input line and each output line of a layer."""
 
 
 class Rule:
@@ -100,9 +102,8 @@ class Rule:
             self.credit.check(layer.tile.array)
             self.writer.check(layer.tile.array.device)
             layer.credit = self.credit
-            if parts.every > 1 and self.accumulator.gives == "factors" and layer.replicas:
-                allowed = f"must be 1: {name} has further arrays, which do not keep the factors of several batches"
-                raise InputError("every", parts.every, allowed, "Take an accumulator that sums them.")
+            if self.accumulator.gives == "factors" and layer.replicas:
+                self._check_replicas(name)
             w_max = layer.tile.array.crossbar.mapping.w_max
             known = None if start is None else start[name].to(layer.tile.conductance)
             self.memory[name] = self.accumulator.init(layer.tile.weight() if known is None else known, w_max)
@@ -119,6 +120,16 @@ class Rule:
         """Samples whose errors the gate has seen."""
         self.scores = {name: torch.zeros(layer.tile.outputs) for name, layer in self.layers.items() if self.gate.looks}
         self._connect()
+
+    def _check_replicas(self, name: str) -> None:
+        """Raise InputError where factors wait, as further arrays of a layer have factors of their own."""
+        allowed = f"must be {{}}: {name} has further arrays, which do not keep the factors of several batches"
+        if self.parts.every > 1:
+            raise InputError("every", self.parts.every, allowed.format(1), "Take an accumulator that sums them.")
+        if self.accumulator.bits_per_line():
+            named = allowed.format("per_sample")
+            kind = kind_of(type(self.accumulator))
+            raise InputError("accumulator", kind, named, "Take one that sums them, or one array.")
 
     @property
     def rate(self) -> float:
@@ -259,7 +270,8 @@ class Rule:
         per_neuron = [self._neuron_bits(circuit) for circuit in circuits] or [0]
         ternary = self.credit.ternary and switched
         products = batch * max(layer.reads_per_sample for layer in self.layers.values())
-        return Memory(self.accumulator.bits_per_weight(products, ternary), max(per_neuron))
+        bits = self.accumulator.bits_per_weight(products, ternary)
+        return Memory(bits, max(per_neuron), self.accumulator.bits_per_line())
 
     def _address(self, tile: AnyTile, rate: float) -> WriteAddress:
         return WriteAddress(tile.weight_step, rate, tile.stream.child("writer"), self.steps)

@@ -5,6 +5,7 @@ from .base import AbstractAccumulator as AbstractAccumulator
 from .batch_counter import BatchCounter as BatchCounter
 from .digital_value import DigitalValue as DigitalValue
 from .float_twin import FloatTwin as FloatTwin
+from .low_rank import LowRank as LowRank
 from .per_sample import PerSample as PerSample
 from .persistent_counter import PersistentCounter as PersistentCounter
 

@@ -60,3 +60,7 @@ class AbstractAccumulator(Component):
             batch: samples between writes.
             ternary: every product of factors is -1, 0 or 1, so that a counter suffices.
         """
+
+    def bits_per_line(self) -> int:
+        """Digital memory that the hardware needs per input line, and per output line."""
+        return 0

@@ -17,6 +17,7 @@ from .closed_loop import Siamese as Siamese
 from .custom import Custom as Custom
 from .custom import FloatReference as FloatReference
 from .functions import capacitor_transfer as capacitor_transfer
+from .functions import low_rank_sgd as low_rank_sgd
 from .functions import manhattan as manhattan
 from .functions import mixed_precision as mixed_precision
 from .functions import multi_threshold as multi_threshold
@@ -36,6 +37,7 @@ from .gradient import SGD as SGD
 from .gradient import IdealSGD as IdealSGD
 from .gradient import MixedPrecision as MixedPrecision
 from .gradient import RoundedSGD as RoundedSGD
+from .low_rank import LowRankSGD as LowRankSGD
 from .signs import Manhattan as Manhattan
 from .signs import MultiThresholdRule as MultiThresholdRule
 from .signs import SignBackpropagation as SignBackpropagation

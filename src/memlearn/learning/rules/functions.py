@@ -9,6 +9,7 @@ from torch import nn
 from ..rule import Rule
 from .closed_loop import QuantisedSynapses, ReadWrite, ReadWriteVerify, Siamese
 from .gradient import SGD, IdealSGD, MixedPrecision, RoundedSGD
+from .low_rank import LowRankSGD
 from .signs import Manhattan, MultiThresholdRule, SignBackpropagation, SignBackpropagationCounter, ThresholdManhattan
 from .weight_cells import CapacitorTransfer, PeriodicCarry, WeightedSynapse
 
@@ -56,6 +57,11 @@ def siamese(model: nn.Module, **settings: Any) -> Rule:
 def quantised(model: nn.Module, **settings: Any) -> Rule:
     """`QuantisedSynapses` at work on a model; settings as its fields."""
     return QuantisedSynapses(**settings).attach(model)
+
+
+def low_rank_sgd(model: nn.Module, **settings: Any) -> Rule:
+    """`LowRankSGD` at work on a model; settings as its fields."""
+    return LowRankSGD(**settings).attach(model)
 
 
 def mixed_precision(model: nn.Module, **settings: Any) -> Rule:
