@@ -1,4 +1,4 @@
-"""What every test shares: a bounded number of threads, and the data sets that are not embedded."""
+"""What every test shares: one thread unless it asks for more, and the data sets that are not embedded."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ from pathlib import Path
 
 import pytest
 
+# Kernels may be asked for this many; a test begins with one, as waking a second for a few numbers costs more than it saves.
 THREADS = 2
 MNIST_FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 REPOSITORY = Path(__file__).parent.parent
 
 # Numba and OpenMP read these once, when they are first imported; conftest.py is imported before any test module.
 os.environ["NUMBA_NUM_THREADS"] = str(THREADS)
-os.environ.setdefault("OMP_NUM_THREADS", str(THREADS))
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(autouse=True)
 def few_threads() -> None:
-    """At most two threads at the start of every test, whatever the test before it has set."""
+    """One thread of torch at the start of every test, whatever the test before it has set."""
     if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(THREADS)
+        sys.modules["torch"].set_num_threads(1)
     if "numba" in sys.modules:
         sys.modules["numba"].set_num_threads(THREADS)
 

@@ -443,7 +443,7 @@ WORKING = {
     "a single training image": '[data]\nkind = "digits"\ntrain_limit = 1\nvalidation = 0',
     "one neuron": "[network]\nhidden = [1]",
     "no hidden layer": "[network]\nhidden = []",
-    "many layers": "[network]\nhidden = [2, 1, 2]",
+    "three layers, one of a single neuron": "[network]\nhidden = [2, 1]",
     "one weight a tile": "[crossbar]\nrows = 1\ncolumns = 2\n[network]\nhidden = [2]",
     "one weight a tile, with references": '[crossbar]\nrows = 2\ncolumns = 2\nmapping = {kind = "reference_column"}',
     "tiles that do not divide the layer": "[crossbar]\nrows = 7\ncolumns = 5",
