@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-# Kernels may be asked for this many; a test begins with one, as waking a second for a few numbers costs more than it saves.
+# Kernels may be asked for this many; a test begins with one, as waking a second costs more than it saves.
 THREADS = 2
 MNIST_FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 REPOSITORY = Path(__file__).parent.parent
