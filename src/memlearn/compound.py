@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .cells import Access, Part, Single
+from .cells import Access, Memory, Part, Single
 from .core.component import kind_of
 from .core.errors import InputError
 from .core.ledger import Ledger, Pass
@@ -16,7 +16,7 @@ from .core.types import SIGN_BIT, Counts, PulsePlan
 from .ops.pulse_update import Tally
 from .programming import Targets
 from .programming.schemes import AbstractScheme
-from .tile import Array, Tile
+from .tile import Array, Port, Tile
 
 
 class Compound(nn.Module):
@@ -39,7 +39,6 @@ class Compound(nn.Module):
         super().__init__()
         self.cell = array.cell.settled(array.device)
         self.inputs, self.outputs, self.stream = inputs, outputs, stream
-        self.array = array.replace(cell=self.cell)
         self.plans: tuple[Part, ...] = self.cell.parts()
         laid_out = [_array_of(part, array) for part in self.plans]
         most = tuple(min(size) for size in zip(*(one.crossbar.capacity for one in laid_out), strict=True))
@@ -51,11 +50,24 @@ class Compound(nn.Module):
         }
         self.parts = nn.ModuleDict(tiles)
         self.register_buffer("writes", torch.zeros((), dtype=torch.int64))
+        self.cell = self.cell.fitted(inputs, outputs, [tile.weight_step for tile in tiles.values()])
+        self.array = array.replace(cell=self.cell)
+        memory = self.cell.memory(inputs, outputs)
+        self._kept = tuple(memory)
+        for name, tensor in memory.items():
+            self.register_buffer(f"kept_{name}", tensor.to(self.first.conductance))
+        if memory:
+            self.cell.start(self._accesses(), self.memory)
 
     @property
     def tiles_of(self) -> dict[str, Tile]:
         """The physical arrays, by the name of the part."""
         return {name: tile for name, tile in self.parts.items() if isinstance(tile, Tile)}
+
+    @property
+    def memory(self) -> Memory:
+        """What the cell keeps in digital, by name."""
+        return {name: getattr(self, f"kept_{name}") for name in self._kept}
 
     @property
     def first(self) -> Tile:
@@ -144,18 +156,20 @@ class Compound(nn.Module):
         """As `Tile.write`, to the parts whose turn it is; then what passes between the parts.
 
         Returns:
-            Pulses and cells of the plan; those of a carry, transfer or refresh are in the ledger and in the cells' own
-            counters.
+            Pulses of the plan, and cells that received any, added up over the portions of the plan between which
+            something may pass; pulses of a carry, transfer or refresh are in the ledger and in the cells' own counters.
         """
         writes, total = int(self.writes), Tally(0, 0)
-        routed = self.cell.route(plan, writes)
-        for tile, sign, own in zip(self.tiles_of.values(), self.cell.signs(writes), routed, strict=True):
-            if own is not None:
-                done = tile.write(own if sign > 0 else _reversed(own))
-                total = Tally(total.pulses + done.pulses, total.cells + done.cells)
-        accesses = [self._access(part, tile) for part, tile in zip(self.plans, self.tiles_of.values(), strict=True)]
-        self.cell.transfer(accesses, writes + 1)
-        self.writes += 1
+        accesses, memory, tiles = self._accesses(), self.memory, list(self.tiles_of.values())
+        for portion, worth in self.cell.portions(plan, writes):
+            routed = self.cell.route(portion, writes, memory)
+            for tile, sign, own in zip(tiles, self.cell.signs(writes), routed, strict=True):
+                if own is not None:
+                    done = tile.write(own if sign > 0 else _reversed(own))
+                    total = Tally(total.pulses + done.pulses, total.cells + done.cells)
+            writes += worth
+            self.cell.transfer(accesses, writes, memory)
+        self.writes.fill_(writes)
         return total
 
     def program(self, plan: Targets) -> tuple[Tally, Tensor | None]:
@@ -170,12 +184,12 @@ class Compound(nn.Module):
         wanted = plan.weight.to(self.conductance)
         if plan.relative:
             chosen = wanted != 0
-            seen = [share * tile.look_at_weights(chosen) for share, tile in self._shares()]
+            seen = [share * tile.look_at_weights(chosen) for share, tile in self._shown()]
             wanted = wanted + torch.stack(seen).sum(0)
         else:
             chosen = torch.ones_like(wanted, dtype=torch.bool) if plan.previous is None else wanted != plan.previous
         rest, total = wanted, Tally(0, 0)
-        for share, tile in sorted(self._shares(), key=lambda pair: -abs(pair[0])):
+        for share, tile in sorted(self._shown(), key=lambda pair: -abs(pair[0])):
             w_max = tile.array.crossbar.mapping.w_max
             target = (rest / share).where(chosen, 0).clamp(-w_max, w_max)
             done, reached = tile.program(_chosen(plan, target, chosen))
@@ -192,25 +206,25 @@ class Compound(nn.Module):
         """As `Tile.initialise`: into the part with the largest gain as far as it goes, then into the others."""
         rest = weight.detach().to(self.conductance)
         for share, tile in sorted(self._shares(), key=lambda pair: -abs(pair[0])):
-            tile.initialise(rest / share)
+            tile.initialise(rest / share if share else torch.zeros_like(rest))
             rest = rest - share * tile.weight()
 
     def weight(self) -> Tensor:
         """The weights (inputs, outputs) that the cells of all parts stand for."""
-        parts = [share * tile.weight() for share, tile in self._shares()]
+        parts = [share * tile.weight() for share, tile in self._shown()]
         return torch.stack(parts).sum(0) if len(parts) > 1 else parts[0]
 
     @property
     def weight_step(self) -> float:
         """Mean weight change of one planned pulse."""
-        return self.cell.step([abs(share) * tile.weight_step for share, tile in self._shares()])
+        return self.cell.step([abs(share or 1) * tile.weight_step for share, tile in self._shares()])
 
     def _read(self, values: Tensor, way: Pass) -> Tensor:
         """Drive all parts, sum their signals, sense the sum."""
         first = self.first
         driven, at = first.drive(values, way)
         total: Tensor | None = None
-        for share, tile in self._shares():
+        for share, tile in self._shown():
             here = at if tile is first else tile.next_read(way)
             signal = tile.signal(driven.voltage, way, here)
             factor = share * (first.unit_current / tile.unit_current)
@@ -228,8 +242,19 @@ class Compound(nn.Module):
             (sign * part.gain, tile) for sign, part, tile in zip(signs, self.plans, self.tiles_of.values(), strict=True)
         ]
 
+    def _shown(self) -> list[tuple[float, Tile]]:
+        """Those of them that reads see."""
+        return [pair for pair in self._shares() if pair[0]]
+
+    def _accesses(self) -> list[Access]:
+        """What the cell may do with each part."""
+        return [
+            self._access(part, tile, self.stream)
+            for part, tile in zip(self.plans, self.tiles_of.values(), strict=True)
+        ]
+
     @staticmethod
-    def _access(part: Part, tile: Tile) -> Access:
+    def _access(part: Part, tile: Tile, stream: Stream) -> Access:
         """What the cell may do with a part."""
 
         def look(chosen: Tensor | None) -> Tensor:
@@ -245,7 +270,12 @@ class Compound(nn.Module):
             assert reached is not None
             return reached
 
-        return Access(part.gain, tile.weight_step, tile.array.crossbar.mapping.w_max, look, send, program)
+        def send_line(line: int, pulses: Tensor) -> object:
+            return tile.write_line(line, pulses) if bool(pulses.any()) else None
+
+        w_max = tile.array.crossbar.mapping.w_max
+        own = tile.read_line, send_line, tile.symmetric_weights, stream, tile.inputs
+        return Access(part.gain, tile.weight_step, w_max, look, send, program, *own)
 
 
 AnyTile = Tile | Compound
@@ -260,7 +290,7 @@ def weight_step(array: Array) -> float:
     cell, steps = array.cell.settled(array.device), []
     for part in cell.parts():
         one = _array_of(part, array)
-        steps.append(part.gain * one.crossbar.mapping.step(one.device.mean_step, one.device.range))
+        steps.append((part.gain or 1) * one.crossbar.mapping.step(one.device.mean_step, one.device.range))
     return cell.step(steps)
 
 
@@ -282,7 +312,13 @@ def _array_of(part: Part, array: Array) -> Array:
     crossbar = array.crossbar
     if part.mapping is not None:
         crossbar = crossbar.replace(mapping=part.mapping.replace(w_max=crossbar.mapping.w_max))
-    return array.replace(device=part.device or array.device, crossbar=crossbar, cell=Single())
+    periphery = array.periphery
+    if part.reader is not None:
+        drive, sense = part.reader
+        sense = sense.replace(output_range=sense.output_range * crossbar.mapping.w_max)
+        periphery = periphery.replace(forward=Port(drive=drive, sense=sense))
+    device = part.device or array.device
+    return array.replace(device=device, crossbar=crossbar, periphery=periphery, cell=Single())
 
 
 def _reversed(plan: PulsePlan) -> PulsePlan:

@@ -18,7 +18,7 @@ from .core.errors import InputError, nearest
 from .core.ledger import Event, Ledger, Pass
 from .core.random import Stream
 from .core.types import Counts, PulsePlan
-from .devices import AnyDevice, Backend, ConstantStep, DeviceState
+from .devices import AnyDevice, Backend, ConstantStep, DeviceState, symmetric_point
 from .ops import random
 from .ops.pulse_update import Tally
 from .periphery import ADC, DAC, Address, AnyDriver, AnySense, Driven
@@ -121,6 +121,7 @@ class Tile(nn.Module):
         self.inputs, self.outputs, self.array, self.stream = inputs, outputs, array, stream
         self.name, self.threads, self.ledger = name, threads, None
         self.backend: Backend = backend
+        self.writing = Pass.UPDATE  # the pass that pulses work for
         self.serves = Pass.FORWARD  # the pass that a forward read works for; an array of its own may serve the way back
         crossbar, device, mapping = array.crossbar, array.device, array.crossbar.mapping
         if not isinstance(array.cell, Single):
@@ -145,6 +146,7 @@ class Tile(nn.Module):
         wires = crossbar.wires
         seen = isinstance(wires, ResistiveWires) and wires.weakens_writes
         self.delivery = Delivery(wires, device, self.mask) if seen else None
+        self._line_cells = 0  # that a read of one word line goes through; found when it is first counted
         self.gains: LineGains | None = None  # correction circuits on the lines of a forward read
 
     @property
@@ -263,9 +265,9 @@ class Tile(nn.Module):
         else:
             tally, slots = self._deliver(plan, at, self.delivery.wires.write_order)
         if self.ledger is not None:
-            self.ledger.count(self.name, Pass.UPDATE, Event.PULSE, tally.pulses)
-            self.ledger.count(self.name, Pass.UPDATE, Event.PULSED_CELL, tally.cells)
-            self.ledger.count(self.name, Pass.UPDATE, Event.TRAIN_SLOT, slots)
+            self.ledger.count(self.name, self.writing, Event.PULSE, tally.pulses)
+            self.ledger.count(self.name, self.writing, Event.PULSED_CELL, tally.cells)
+            self.ledger.count(self.name, self.writing, Event.TRAIN_SLOT, slots)
         return tally
 
     def look(self, chosen: Tensor) -> Tensor:
@@ -299,6 +301,72 @@ class Tile(nn.Module):
         device, mapping = self.array.device, self.array.crossbar.mapping
         seen = self.look(mapping.cells(self.cut_weights(chosen)) & self.used())
         return self._whole(mapping.weight(seen, device.g_min, device.g_max))
+
+    def read_line(self, line: int, share: float = 1.0, reference: Tensor | None = None) -> Tensor:
+        """Read the weights of one word line, driven alone, by the converters of a forward read.
+
+        Arguments:
+            line: which.
+            share: of the drivers' range, on the line.
+            reference: weights (outputs,) beside it, whose currents are subtracted before they are sensed.
+
+        Returns:
+            (outputs,): the weights, as converted.
+        """
+        drive = self.array.periphery.forward.drive
+        full = drive.input_range if isinstance(drive, DAC) else 1.0
+        values = torch.zeros(1, self.inputs, dtype=self.conductance.dtype, device=self.conductance.device)
+        values[0, line] = share * full
+        ledger, self.ledger = self.ledger, None  # one line costs less than a read of all, and is counted by itself
+        driven, at = self.drive(values, Pass.FORWARD)
+        signal = self.signal(driven.voltage, Pass.FORWARD, at)
+        if reference is not None:
+            tile, place = divmod(line, self.part[0])
+            level = driven.voltage[0, tile, place] / self.array.crossbar.read_voltage
+            signal = signal.clone()
+            signal[tile, :, 0] -= self._cut(reference[None].to(signal), 1)[0] * (level * self.unit_current)
+        found = self.sense(signal, driven, Pass.FORWARD, at)[0] / (share * full)
+        self.ledger = ledger
+        if ledger is not None:
+            self.count_line_reads(1)
+        return found
+
+    def count_line_reads(self, number: int) -> None:
+        """Enter the events of reading so many word lines one by one, each converted once."""
+        assert self.ledger is not None
+        port = self.array.periphery.forward
+        if not self._line_cells:
+            chosen = torch.zeros(self.inputs, self.outputs, dtype=torch.bool)
+            chosen[0] = True
+            self._line_cells = int(self.array.crossbar.mapping.cells(self.cut_weights(chosen)).sum())
+        if port.drive.event is not None:
+            self.ledger.count(self.name, Pass.TRANSFER, port.drive.event, number * self.tiles[1])
+        for event, n in port.sense.uses(number * self.outputs).items():
+            self.ledger.count(self.name, Pass.TRANSFER, event, n)
+        self.ledger.count(self.name, Pass.TRANSFER, Event.CELL_READ, number * self._line_cells)
+
+    def write_line(self, line: int, pulses: Tensor) -> Tally:
+        """Pulse the weights of one word line: as a `write` of `Counts` that are zero on all others, to the bit.
+
+        Arguments:
+            line: which.
+            pulses: (outputs,), signed counts.
+        """
+        plan = torch.zeros(self.inputs, self.outputs, dtype=torch.int32, device=pulses.device)
+        plan[line] = pulses.int()
+        self.writing = Pass.TRANSFER
+        tally = self.write(Counts(plan))
+        self.writing = Pass.UPDATE
+        return tally
+
+    def symmetric_weights(self) -> Tensor:
+        """The weights (inputs, outputs) at which pulses up and down cancel in each cell, by its own law; see
+        `devices.symmetric_point`. An ideal calibration finds them; it costs and counts nothing."""
+        device, mapping = self.array.device, self.array.crossbar.mapping
+        one = torch.ones(self.inputs, self.outputs, dtype=torch.int32)
+        pulsed = mapping.counts(Counts(self.cut_weights(one))).pulses.to(self.conductance.device) != 0
+        points = symmetric_point(device, self.state).where(pulsed & self.used(), self.conductance)
+        return self._whole(mapping.weight(points, device.g_min, device.g_max))
 
     def program(self, plan: Targets) -> tuple[Tally, Tensor | None]:
         """Bring cells to chosen weights, with reads in between, by the plan's own scheme.

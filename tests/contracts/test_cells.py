@@ -78,7 +78,7 @@ class TestSettings:
         settled, plan = cell.settled(DEVICE), Counts(torch.tensor([[3, -40]]))
         for writes in range(6):
             assert set(settled.signs(writes)) <= {-1, 1}
-            assert len(settled.signs(writes)) == len(settled.route(plan, writes)) == len(settled.parts())
+            assert len(settled.signs(writes)) == len(settled.route(plan, writes, {})) == len(settled.parts())
 
     def test_the_step_is_known_before_the_arrays_are(self, cell):
         tile = make(cell)

@@ -14,7 +14,7 @@ from ..core.errors import InputError
 from ..core.types import Counts, PulsePlan
 from ..devices import AbstractDevice, AnyDevice
 from ..programming.schemes import AnyScheme, nominal
-from .base import AbstractCell, Access, Part
+from .base import AbstractCell, Access, Memory, Part
 
 _EARLIEST, _LATEST = 0.05, 0.5
 """Thresholds that a device is given, as shares of the range."""
@@ -76,7 +76,7 @@ class Carry(AbstractCell):
         laws = [self.low_device, *[None] * (self.digits - 1)]
         return tuple(Part(f"digit{k}", worth[k] / sum(worth), laws[k]) for k in range(self.digits))
 
-    def route(self, plan: PulsePlan, writes: int) -> Sequence[PulsePlan | None]:
+    def route(self, plan: PulsePlan, writes: int, memory: Memory) -> Sequence[PulsePlan | None]:
         """To the least significant digit."""
         return plan, *[None] * (self.digits - 1)
 
@@ -84,7 +84,7 @@ class Carry(AbstractCell):
         """That of the least significant digit."""
         return steps[0]
 
-    def transfer(self, parts: Sequence[Access], writes: int) -> None:
+    def transfer(self, parts: Sequence[Access], writes: int, memory: Memory) -> None:
         """Carry every digit whose time it is, from the lowest on."""
         period = self.carry_every or 1
         for low, high in pairwise(parts):

@@ -11,7 +11,7 @@ import torch
 from ..core.component import quantity, setting
 from ..core.types import Counts, PulsePlan
 from ..devices import AbstractDevice, AnyDevice
-from .base import AbstractCell, Part
+from .base import AbstractCell, Memory, Part
 
 
 class MajorMinor(AbstractCell):
@@ -46,7 +46,7 @@ class MajorMinor(AbstractCell):
         gain = self.gain or 1.0
         return Part("major", gain / (gain + 1)), Part("minor", 1 / (gain + 1), self.minor_device)
 
-    def route(self, plan: PulsePlan, writes: int) -> Sequence[PulsePlan | None]:
+    def route(self, plan: PulsePlan, writes: int, memory: Memory) -> Sequence[PulsePlan | None]:
         """As `update` says."""
         if self.update == "both":
             return plan, plan

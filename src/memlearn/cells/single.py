@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 from ..core.types import PulsePlan
-from .base import AbstractCell, Part
+from .base import AbstractCell, Memory, Part
 
 
 class Single(AbstractCell):
@@ -19,7 +19,7 @@ class Single(AbstractCell):
         """One."""
         return (Part("only", 1.0),)
 
-    def route(self, plan: PulsePlan, writes: int) -> Sequence[PulsePlan | None]:
+    def route(self, plan: PulsePlan, writes: int, memory: Memory) -> Sequence[PulsePlan | None]:
         """All of it."""
         return (plan,)
 

@@ -10,7 +10,7 @@ from ..core.component import quantity, setting
 from ..core.types import PulsePlan
 from ..devices import AnyDevice, Capacitor
 from ..programming.schemes import AnyScheme, WriteVerify
-from .base import AbstractCell, Access, Part
+from .base import AbstractCell, Access, Memory, Part
 
 
 class Volatile(AbstractCell):
@@ -43,7 +43,7 @@ class Volatile(AbstractCell):
         """The fast cell's changes at each transfer."""
         return 1, -1 if self.inversion and writes // self.transfer_every % 2 else 1
 
-    def route(self, plan: PulsePlan, writes: int) -> Sequence[PulsePlan | None]:
+    def route(self, plan: PulsePlan, writes: int, memory: Memory) -> Sequence[PulsePlan | None]:
         """To the fast cell."""
         return None, plan
 
@@ -51,7 +51,7 @@ class Volatile(AbstractCell):
         """That of the fast cell."""
         return steps[1]
 
-    def transfer(self, parts: Sequence[Access], writes: int) -> None:
+    def transfer(self, parts: Sequence[Access], writes: int, memory: Memory) -> None:
         """What the fast cell holds goes into the slow ones."""
         if writes % self.transfer_every:
             return

@@ -14,6 +14,8 @@ class Pass(StrEnum):
     BACKWARD = "backward"
     UPDATE = "update"
     VERIFY = "verify"
+    TRANSFER = "transfer"
+    """From a fast array of a weight to a slower one: the reads of the one, the pulses on the other."""
 
 
 class Event(StrEnum):

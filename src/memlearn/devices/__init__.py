@@ -27,6 +27,7 @@ from .soft_bounds_reference import SoftBoundsReference as SoftBoundsReference
 from .stanford import Stanford as Stanford
 from .state import Cells as Cells
 from .state import DeviceState as DeviceState
+from .symmetric import symmetric_point as symmetric_point
 from .vteam import VTEAM as VTEAM
 
 MEMBERS = members(globals(), AbstractDevice)

@@ -271,6 +271,7 @@ class Rule:
         ternary = self.credit.ternary and switched
         products = batch * max(layer.reads_per_sample for layer in self.layers.values())
         bits = self.accumulator.bits_per_weight(products, ternary)
+        bits += max(layer.tile.array.cell.bits_per_weight for layer in self.layers.values())
         return Memory(bits, max(per_neuron), self.accumulator.bits_per_line())
 
     def _address(self, tile: AnyTile, rate: float) -> WriteAddress:

@@ -8,6 +8,7 @@ from .float_twin import FloatTwin as FloatTwin
 from .low_rank import LowRank as LowRank
 from .per_sample import PerSample as PerSample
 from .persistent_counter import PersistentCounter as PersistentCounter
+from .scaled_sample import ScaledSample as ScaledSample
 
 MEMBERS = members(globals(), AbstractAccumulator)
 AnyAccumulator = choice(MEMBERS)

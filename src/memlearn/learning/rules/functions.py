@@ -10,6 +10,7 @@ from ..rule import Rule
 from .closed_loop import QuantisedSynapses, ReadWrite, ReadWriteVerify, Siamese
 from .gradient import SGD, IdealSGD, MixedPrecision, RoundedSGD
 from .low_rank import LowRankSGD
+from .second_array import AGAD, ChoppedTikiTaka, MultiTile, ResidualLearning, TikiTaka, TikiTakaV2, Tracked
 from .signs import Manhattan, MultiThresholdRule, SignBackpropagation, SignBackpropagationCounter, ThresholdManhattan
 from .weight_cells import CapacitorTransfer, PeriodicCarry, WeightedSynapse
 
@@ -97,3 +98,38 @@ def read_write(model: nn.Module, **settings: Any) -> Rule:
 def read_write_verify(model: nn.Module, **settings: Any) -> Rule:
     """`ReadWriteVerify` at work on a model; settings as its fields."""
     return ReadWriteVerify(**settings).attach(model)
+
+
+def tiki_taka(model: nn.Module, **settings: Any) -> Rule:
+    """`TikiTaka` at work on a model; settings as its fields."""
+    return TikiTaka(**settings).attach(model)
+
+
+def tiki_taka_v2(model: nn.Module, **settings: Any) -> Rule:
+    """`TikiTakaV2` at work on a model; settings as its fields."""
+    return TikiTakaV2(**settings).attach(model)
+
+
+def chopped_tiki_taka(model: nn.Module, **settings: Any) -> Rule:
+    """`ChoppedTikiTaka` at work on a model; settings as its fields."""
+    return ChoppedTikiTaka(**settings).attach(model)
+
+
+def agad(model: nn.Module, **settings: Any) -> Rule:
+    """`AGAD` at work on a model; settings as its fields."""
+    return AGAD(**settings).attach(model)
+
+
+def residual_learning(model: nn.Module, **settings: Any) -> Rule:
+    """`ResidualLearning` at work on a model; settings as its fields."""
+    return ResidualLearning(**settings).attach(model)
+
+
+def multi_tile(model: nn.Module, **settings: Any) -> Rule:
+    """`MultiTile` at work on a model; settings as its fields."""
+    return MultiTile(**settings).attach(model)
+
+
+def tracked(model: nn.Module, **settings: Any) -> Rule:
+    """`Tracked` at work on a model; settings as its fields."""
+    return Tracked(**settings).attach(model)
