@@ -22,6 +22,7 @@ from memlearn.learning.accumulate import (
     LowRank,
     PerSample,
     PersistentCounter,
+    ScaledSample,
 )
 from memlearn.learning.credit import TwinBackprop
 from memlearn.programming import BlindPulses, Levels, Program, Sign, StochasticTrains, Threshold, WriteAddress
@@ -36,6 +37,7 @@ CASES = [
     PerSample(),
     PersistentCounter(),
     PersistentCounter(bits=3),
+    ScaledSample(slots=1.0),
 ]
 INPUTS, OUTPUTS = 6, 5
 START = torch.zeros(INPUTS, OUTPUTS)
@@ -90,7 +92,8 @@ class TestContract:
             assert memory is not None and not memory.any()
             assert memory[1:].numel() * 32 == accumulator.bits_per_line() * (INPUTS + OUTPUTS)
         else:
-            assert memory is None or (memory.shape == (INPUTS, OUTPUTS) and not memory.any())
+            shape = (2,) if isinstance(accumulator, ScaledSample) else (INPUTS, OUTPUTS)
+            assert memory is None or (memory.shape == shape and not memory.any())
 
     @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
     def test_it_gives_what_it_says(self, accumulator, dtype):

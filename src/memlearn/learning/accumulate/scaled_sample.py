@@ -34,13 +34,14 @@ class ScaledSample(AbstractAccumulator):
 
     def add(self, memory: Tensor | None, factors: Factors, at: WriteAddress | None = None) -> Factors:
         """The factors with their errors scaled."""
-        assert memory is not None and at is not None
+        assert memory is not None
+        step = 1.0 if at is None else at.weight_step
         peaks = [side.detach().abs().amax(1).double().tolist() for side in factors]
         means, scales, share = memory.tolist(), [], self.share
         for x, e in zip(*peaks, strict=True):
             if x * e > 0:
                 means = [m + share * (new - m) for m, new in zip(means, (x, e), strict=True)] if means[0] else [x, e]
-            scales.append(self.slots * at.weight_step / (means[0] * means[1]) if means[0] else 0.0)
+            scales.append(self.slots * step / (means[0] * means[1]) if means[0] else 0.0)
         memory.copy_(torch.tensor(means, dtype=torch.float64))
         return factors._replace(columns=factors.columns * torch.tensor(scales).to(factors.columns)[:, None])
 
