@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from . import lines
 from .cells import Access, Memory, Part, Single
 from .core.component import kind_of
 from .core.errors import InputError
@@ -271,10 +272,13 @@ class Compound(nn.Module):
             return reached
 
         def send_line(line: int, pulses: Tensor) -> object:
-            return tile.write_line(line, pulses) if bool(pulses.any()) else None
+            return lines.write(tile, line, pulses) if bool(pulses.any()) else None
 
         w_max = tile.array.crossbar.mapping.w_max
-        own = tile.read_line, send_line, tile.symmetric_weights, stream, tile.inputs
+        def read_line(line: int, share: float, reference: Tensor | None) -> Tensor:
+            return lines.read(tile, line, share, reference)
+
+        own = read_line, send_line, lambda: lines.symmetric_weights(tile), stream, tile.inputs
         return Access(part.gain, tile.weight_step, w_max, look, send, program, *own)
 
 

@@ -18,7 +18,7 @@ from .core.errors import InputError, nearest
 from .core.ledger import Event, Ledger, Pass
 from .core.random import Stream
 from .core.types import Counts, PulsePlan
-from .devices import AnyDevice, Backend, ConstantStep, DeviceState, symmetric_point
+from .devices import AnyDevice, Backend, ConstantStep, DeviceState
 from .ops import random
 from .ops.pulse_update import Tally
 from .periphery import ADC, DAC, Address, AnyDriver, AnySense, Driven
@@ -146,7 +146,6 @@ class Tile(nn.Module):
         wires = crossbar.wires
         seen = isinstance(wires, ResistiveWires) and wires.weakens_writes
         self.delivery = Delivery(wires, device, self.mask) if seen else None
-        self._line_cells = 0  # that a read of one word line goes through; found when it is first counted
         self.gains: LineGains | None = None  # correction circuits on the lines of a forward read
 
     @property
@@ -159,7 +158,7 @@ class Tile(nn.Module):
     def encode(self, values: Tensor) -> Tensor:
         """What the word lines' drivers make of values (samples, inputs) in the next read; an update multiplies this."""
         at = Address(self.stream.child("forward", "drive"), int(self.events[0]), self.training)
-        return self.array.periphery.forward.drive.encode(self._cut(values, 0), at).flatten(1)[:, : self.inputs]
+        return self.array.periphery.forward.drive.encode(self.cut(values, 0), at).flatten(1)[:, : self.inputs]
 
     def read(self, values: Tensor) -> Tensor:
         """Forward read: drive the word lines, sense the bit lines.
@@ -196,7 +195,7 @@ class Tile(nn.Module):
         """
         forward = way is Pass.FORWARD
         port, at = self._port(way), self.next_read(way)
-        lines = self._cut(values, 0 if forward else 1)
+        lines = self.cut(values, 0 if forward else 1)
         return port.drive.drive(lines, self.array.crossbar.read_voltage, at.child("drive")), at
 
     def next_read(self, way: Pass) -> Address:
@@ -242,7 +241,7 @@ class Tile(nn.Module):
             physical: PulsePlan = mapping.counts(plan._replace(pulses=self.cut_weights(plan.pulses)), turn)
         else:
             slots = plan.slots * len(plan.rows)
-            cut = plan._replace(rows=self._cut(plan.rows, 0), columns=self._cut(plan.columns, 1))
+            cut = plan._replace(rows=self.cut(plan.rows, 0), columns=self.cut(plan.columns, 1))
             lines = mapping.trains(cut, turn)
             physical = lines._replace(rows=lines.rows.flatten(1), columns=lines.columns.flatten(1))
         tally = self.pulse(physical, slots)
@@ -300,73 +299,7 @@ class Tile(nn.Module):
         """
         device, mapping = self.array.device, self.array.crossbar.mapping
         seen = self.look(mapping.cells(self.cut_weights(chosen)) & self.used())
-        return self._whole(mapping.weight(seen, device.g_min, device.g_max))
-
-    def read_line(self, line: int, share: float = 1.0, reference: Tensor | None = None) -> Tensor:
-        """Read the weights of one word line, driven alone, by the converters of a forward read.
-
-        Arguments:
-            line: which.
-            share: of the drivers' range, on the line.
-            reference: weights (outputs,) beside it, whose currents are subtracted before they are sensed.
-
-        Returns:
-            (outputs,): the weights, as converted.
-        """
-        drive = self.array.periphery.forward.drive
-        full = drive.input_range if isinstance(drive, DAC) else 1.0
-        values = torch.zeros(1, self.inputs, dtype=self.conductance.dtype, device=self.conductance.device)
-        values[0, line] = share * full
-        ledger, self.ledger = self.ledger, None  # one line costs less than a read of all, and is counted by itself
-        driven, at = self.drive(values, Pass.FORWARD)
-        signal = self.signal(driven.voltage, Pass.FORWARD, at)
-        if reference is not None:
-            tile, place = divmod(line, self.part[0])
-            level = driven.voltage[0, tile, place] / self.array.crossbar.read_voltage
-            signal = signal.clone()
-            signal[tile, :, 0] -= self._cut(reference[None].to(signal), 1)[0] * (level * self.unit_current)
-        found = self.sense(signal, driven, Pass.FORWARD, at)[0] / (share * full)
-        self.ledger = ledger
-        if ledger is not None:
-            self.count_line_reads(1)
-        return found
-
-    def count_line_reads(self, number: int) -> None:
-        """Enter the events of reading so many word lines one by one, each converted once."""
-        assert self.ledger is not None
-        port = self.array.periphery.forward
-        if not self._line_cells:
-            chosen = torch.zeros(self.inputs, self.outputs, dtype=torch.bool)
-            chosen[0] = True
-            self._line_cells = int(self.array.crossbar.mapping.cells(self.cut_weights(chosen)).sum())
-        if port.drive.event is not None:
-            self.ledger.count(self.name, Pass.TRANSFER, port.drive.event, number * self.tiles[1])
-        for event, n in port.sense.uses(number * self.outputs).items():
-            self.ledger.count(self.name, Pass.TRANSFER, event, n)
-        self.ledger.count(self.name, Pass.TRANSFER, Event.CELL_READ, number * self._line_cells)
-
-    def write_line(self, line: int, pulses: Tensor) -> Tally:
-        """Pulse the weights of one word line: as a `write` of `Counts` that are zero on all others, to the bit.
-
-        Arguments:
-            line: which.
-            pulses: (outputs,), signed counts.
-        """
-        plan = torch.zeros(self.inputs, self.outputs, dtype=torch.int32, device=pulses.device)
-        plan[line] = pulses.int()
-        self.writing = Pass.TRANSFER
-        tally = self.write(Counts(plan))
-        self.writing = Pass.UPDATE
-        return tally
-
-    def symmetric_weights(self) -> Tensor:
-        """The weights (inputs, outputs) at which pulses up and down cancel in each cell, by its own law; see
-        `devices.symmetric_point`. An ideal calibration finds them; it costs and counts nothing."""
-        device, mapping = self.array.device, self.array.crossbar.mapping
-        one = torch.ones(self.inputs, self.outputs, dtype=torch.int32)
-        pulsed = mapping.counts(Counts(self.cut_weights(one))).pulses.to(self.conductance.device) != 0
-        points = symmetric_point(device, self.state).where(pulsed & self.used(), self.conductance)
-        return self._whole(mapping.weight(points, device.g_min, device.g_max))
+        return self.whole(mapping.weight(seen, device.g_min, device.g_max))
 
     def program(self, plan: Targets) -> tuple[Tally, Tensor | None]:
         """Bring cells to chosen weights, with reads in between, by the plan's own scheme.
@@ -412,7 +345,7 @@ class Tile(nn.Module):
             self._count_programming(done, order.chosen, tally, plan)
         if not plan.heard:
             return tally, None
-        return tally, self._whole(mapping.weight(done.seen.where(order.chosen, target), device.g_min, device.g_max))
+        return tally, self.whole(mapping.weight(done.seen.where(order.chosen, target), device.g_min, device.g_max))
 
     def _known(self, sent: Sent) -> Known:
         """What a plan knows weight by weight, cell by cell."""
@@ -509,7 +442,7 @@ class Tile(nn.Module):
     def weight(self) -> Tensor:
         """The weights (inputs, outputs) that the cells stand for."""
         device = self.array.device
-        return self._whole(self.array.crossbar.mapping.weight(self.conductance, device.g_min, device.g_max))
+        return self.whole(self.array.crossbar.mapping.weight(self.conductance, device.g_min, device.g_max))
 
     def used(self) -> Tensor:
         """Mask of the cells that belong to the layer (reference cells too), shape of the cells."""
@@ -534,7 +467,7 @@ class Tile(nn.Module):
         padded = nn.functional.pad(weight, (0, wide * columns - self.outputs, 0, tall * rows - self.inputs))
         return padded.reshape(tall, rows, wide, columns).transpose(1, 2)
 
-    def _whole(self, parts: Tensor) -> Tensor:
+    def whole(self, parts: Tensor) -> Tensor:
         """(tile rows, tile columns, rows, columns) of weights joined to (inputs, outputs)."""
         return parts.transpose(1, 2).flatten(2).flatten(0, 1)[: self.inputs, : self.outputs]
 
@@ -608,7 +541,7 @@ class Tile(nn.Module):
         self.events[which] += 1
         return Address(self.stream.child(direction), event, self.training)
 
-    def _cut(self, values: Tensor, axis: int) -> Tensor:
+    def cut(self, values: Tensor, axis: int) -> Tensor:
         """(samples, lines) to (samples, tiles, lines of a tile) on the input (0) or output (1) side."""
         size = (self.inputs, self.outputs)[axis]
         if values.dim() != 2 or values.shape[1] != size:
@@ -629,8 +562,8 @@ class Tile(nn.Module):
 
     def _cells_in_use(self) -> Tensor:
         """1 where a cell belongs to the layer, 0 in the unused corner of a tile that is not full."""
-        rows = self._cut(torch.ones(1, self.inputs, dtype=torch.int64), 0)[0]
-        columns = self._cut(torch.ones(1, self.outputs, dtype=torch.int64), 1)[0]
+        rows = self.cut(torch.ones(1, self.inputs, dtype=torch.int64), 0)[0]
+        columns = self.cut(torch.ones(1, self.outputs, dtype=torch.int64), 1)[0]
         row, column = self.array.crossbar.mapping.lines(rows, columns)
         return row[:, None, :, None] * column[None, :, None, :]
 

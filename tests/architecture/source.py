@@ -18,6 +18,7 @@ LAYERS = (
     ("programming",),
     ("cells",),
     ("tile",),
+    ("lines",),
     ("compound",),
     ("compensation", "nn"),
     ("chip",),
