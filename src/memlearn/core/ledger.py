@@ -16,6 +16,7 @@ class Pass(StrEnum):
     VERIFY = "verify"
     TRANSFER = "transfer"
     """From a fast array of a weight to a slower one: the reads of the one, the pulses on the other."""
+    CALIBRATION = "calibration"
 
 
 class Event(StrEnum):

@@ -1,0 +1,90 @@
+"""Zero shifting: pulses, which are counted, find the symmetric point of every cell; a reference takes a copy of it."""
+
+from __future__ import annotations
+
+from typing import ClassVar, NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..core.component import Component, quantity
+from ..core.ledger import Event, Ledger, Pass
+from ..core.types import Counts
+from ..ops import random
+from ..tile import Tile
+
+
+class ZeroShifting(Component):
+    """Pulses up and down in turn, on all cells at once, until these stop moving; then a read, copied into a reference.
+
+    A cell whose steps up and down differ by slope x distance from its symmetric point comes nearer to it by that slope
+    with every pulse, until its own noise stops it at a spread of s D / sqrt(2 slope) (s: spread of a pulse relative to
+    its step D). The last up and the last down pulse are both followed by a read: their mean lies in the middle.
+    """
+
+    sources: ClassVar[tuple[str, ...]] = (
+        "Kim, Rasch et al., arXiv 1907.10228 (2019), zero shifting",
+        "Noh et al., Sci. Adv. 10:eadl3350 (2024), training and retention in ECRAM arrays",
+        "Gong and Rasch, IEDM (2022): 5 % of error of a reference",
+    )
+
+    pairs: int = quantity(2000, unit="1", ge=1, doc="most pairs of pulses")
+    look_every: int = quantity(20, unit="1", ge=1, doc="pairs between two looks whether cells still move")
+    tolerance: float = quantity(
+        0.0005,
+        unit="1",
+        ge=0,
+        doc="they stand still when their mean way from the start since the last look is below, over w_max",
+    )
+    copy_error: float = quantity(0.0, unit="1", ge=0, doc="spread of the copy in the reference, relative to w_max")
+
+
+class Calibrated(NamedTuple):
+    """What a calibration found and what it took."""
+
+    reference: Tensor
+    """(inputs, outputs): weights that stand in the reference."""
+    pairs: int
+    """Of pulses that every cell got."""
+    pulses: int
+    """Of all cells."""
+    settled: bool
+    """Whether the cells stopped moving before the pairs ran out."""
+
+
+def zero_shift(tile: Tile, settings: ZeroShifting) -> Calibrated:
+    """Bring every cell of a tile to its symmetric point and read it; counted under the pass "calibration".
+
+    Arguments:
+        tile: its cells stay at their symmetric points.
+        settings: when to stop, and how well a reference takes the copy.
+    """
+    ledger, counted = tile.ledger, Ledger()
+    tile.ledger = counted
+    everything = torch.ones(tile.inputs, tile.outputs, dtype=torch.bool, device=tile.conductance.device)
+    up = Counts(everything.int())
+    down = Counts(-up.pulses)
+    w_max, pulses, pairs, settled = tile.array.crossbar.mapping.w_max, 0, 0, False
+    start = before = middle = tile.look_at_weights(everything).clone()
+    while pairs < settings.pairs and not settled:
+        todo = min(settings.look_every, settings.pairs - pairs)
+        for _ in range(todo - 1):
+            pulses += tile.write(up).pulses + tile.write(down).pulses
+        pulses += tile.write(up).pulses
+        high = tile.look_at_weights(everything).clone()
+        pulses += tile.write(down).pulses
+        middle = (high + tile.look_at_weights(everything)) / 2
+        # Away from where they started: noise, of the reads too, has no such direction and drops out of the mean.
+        move = float(((before - start).sign() * (middle - before)).mean()) / w_max
+        settled = pairs > 0 and move <= settings.tolerance
+        pairs, before = pairs + todo, middle
+    tile.ledger = ledger
+    if ledger is not None:
+        for (_, _, event), n in counted:
+            ledger.count(tile.name, Pass.CALIBRATION, Event(event), n)
+    copy = middle
+    if settings.copy_error:
+        at = int(tile.events[2])
+        error = random.normal(tile.stream.child("copy"), at, middle.shape, middle)
+        copy = middle + settings.copy_error * w_max * error
+    return Calibrated(copy, pairs, pulses, settled)
