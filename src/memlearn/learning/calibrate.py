@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from ..core.component import Component, quantity
-from ..core.ledger import Event, Ledger, Pass
+from ..core.ledger import Pass
 from ..core.types import Counts
+from ..nn import counted_as
 from ..ops import random
 from ..tile import Tile
 
@@ -59,8 +60,12 @@ def zero_shift(tile: Tile, settings: ZeroShifting) -> Calibrated:
         tile: its cells stay at their symmetric points.
         settings: when to stop, and how well a reference takes the copy.
     """
-    ledger, counted = tile.ledger, Ledger()
-    tile.ledger = counted
+    with counted_as(Pass.CALIBRATION, tile):
+        return _shifted(tile, settings)
+
+
+def _shifted(tile: Tile, settings: ZeroShifting) -> Calibrated:
+    """See `zero_shift`."""
     everything = torch.ones(tile.inputs, tile.outputs, dtype=torch.bool, device=tile.conductance.device)
     up = Counts(everything.int())
     down = Counts(-up.pulses)
@@ -78,10 +83,6 @@ def zero_shift(tile: Tile, settings: ZeroShifting) -> Calibrated:
         move = float(((before - start).sign() * (middle - before)).mean()) / w_max
         settled = pairs > 0 and move <= settings.tolerance
         pairs, before = pairs + todo, middle
-    tile.ledger = ledger
-    if ledger is not None:
-        for (_, _, event), n in counted:
-            ledger.count(tile.name, Pass.CALIBRATION, Event(event), n)
     copy = middle
     if settings.copy_error:
         at = int(tile.events[2])

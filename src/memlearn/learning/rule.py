@@ -13,7 +13,7 @@ from ..compound import AnyTile
 from ..core.component import Component, kind_of, quantity, setting
 from ..core.errors import InputError
 from ..core.types import Counts, Factors
-from ..nn import ArrayLayer, Neuron, array_layers
+from ..nn import ArrayLayer, Follower, Neuron, array_layers
 from ..ops.pulse_update import Tally
 from ..periphery import ADC, DAC, AbstractNeuron, TernaryComparator
 from ..programming import AbstractWriter, AnyWriter, Levels, Plan, Sign, Targets, WriteAddress
@@ -115,7 +115,8 @@ class Rule:
         self.waiting: dict[str, list[Factors]] = {name: [] for name in self.layers}
         learning = set(self.gate.layers(list(self.layers)))
         for name, layer in self.layers.items():
-            layer.learns = name in learning
+            layer.learns = name in learning and not layer.follows
+        self.followers = [module for module in model.modules() if isinstance(module, Follower)]
         self.looked = 0
         """Samples whose errors the gate has seen."""
         self.scores = {name: torch.zeros(layer.tile.outputs) for name, layer in self.layers.items() if self.gate.looks}
@@ -166,6 +167,8 @@ class Rule:
                 continue
             done = self._write(name, layer, self._gathered(name), rate)
             pulses, cells = pulses + done.pulses, cells + done.cells
+        for follower in self.followers:
+            follower.follow(self._rate)
         self.steps += 1
         return Tally(pulses, cells)
 
@@ -234,6 +237,8 @@ class Rule:
         """Forget factors that no step has taken; counters and gathering batches stay."""
         for layer in self.layers.values():
             layer.take_factors()
+        for follower in self.followers:
+            follower.forget()
 
     def state(self) -> dict[str, Tensor]:
         """Everything that a resumed run needs beyond the model's `state_dict`."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import torch
@@ -9,7 +11,7 @@ from torch import Tensor, nn
 
 from ..compound import AnyTile, Compound, physical
 from ..core.errors import InputError
-from ..core.ledger import Ledger
+from ..core.ledger import Event, Ledger, Pass
 from ..core.random import Stream
 from ..core.types import Factors
 from ..programming import Plan, Targets
@@ -59,6 +61,7 @@ class ArrayLayer(nn.Module):
         factors: what backward passes have left since the last `take_factors`.
         reads_per_sample: word-line vectors, and so outer products, that a sample of a batch has last taken: positions
             of a convolution, time steps of a recurrent layer.
+        follows: its weights are not written by the gradient, but by a `Follower` that holds it.
         twin: weights (word lines, outputs) through which the error goes back in digital; None reads the tile.
     """
 
@@ -69,6 +72,7 @@ class ArrayLayer(nn.Module):
         self.factors: list[Factors] = []
         self.reads_per_sample = 1
         self.twin: Tensor | None = None
+        self.follows = False
         # Autograd must visit the layer even where its input needs no gradient (the first layer of a network).
         self._anchor = torch.zeros((), requires_grad=True)
 
@@ -142,6 +146,36 @@ class ArrayLayer(nn.Module):
         """The factors since the last call, samples one after another, and forget them; None if there are none."""
         kept, self.factors = self.factors, []
         return Factors.joined(kept) if kept else None
+
+
+class Follower(nn.Module):
+    """A module that does something of its own after each step of the model's rule."""
+
+    def follow(self, rate: float) -> None:
+        """The rule has written; `rate` is what a schedule multiplies rates by."""
+        raise NotImplementedError
+
+    def forget(self) -> None:
+        """What backward passes have left is not wanted."""
+        return None
+
+
+@contextmanager
+def counted_as(during: Pass, tile: AnyTile) -> Iterator[None]:
+    """Count all that happens on a tile meanwhile as that of one pass."""
+    arrays, kept = list(physical("", tile).values()), tile.ledger
+    counted = [Ledger() for _ in arrays]
+    if kept is not None:
+        for one, own in zip(arrays, counted, strict=True):
+            one.ledger = own
+    try:
+        yield
+    finally:
+        if kept is not None:
+            for one, own in zip(arrays, counted, strict=True):
+                one.ledger = kept
+                for (name, _, event), n in own:
+                    kept.count(name, during, Event(event), n)
 
 
 class _Read(torch.autograd.Function):
