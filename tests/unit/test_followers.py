@@ -76,7 +76,7 @@ class TestLowRankLinear:
 
     def test_a_transfer_conserves_the_weights_on_ideal_cells(self):
         layer = low_rank(rank=2, alpha=0.5, transfer_every=100)
-        rule = outer_product_sgd(layer, learning_rate=0.5)
+        rule = outer_product_sgd(layer, learning_rate=3.0)
         train(layer, rule)
         inputs, _ = images(5, 7, 3, seed=9)
         layer.eval()
@@ -99,7 +99,7 @@ class TestLowRankLinear:
         assert ledger.total(Event.PULSE, layer="visible") and int(layer.transfers) == 2
         reads = ledger.total(Event.CELL_READ, layer="up", during=Pass.FORWARD)
         assert reads == 24 * layer.up.tile.cells
-        assert ledger.total(Event.CELL_READ, layer="up", during=Pass.UPDATE) == 2 * 4 * layer.up.tile.cells
+        assert ledger.total(Event.CELL_READ, layer="up", during=Pass.TRANSFER) == 2 * 4 * layer.up.tile.cells
 
     def test_it_goes_on_where_it_was(self):
         whole, first, second = (low_rank(transfer_every=10, writer=None) for _ in range(3))

@@ -98,18 +98,20 @@ class LowRankLinear(Follower):
             target.weight_step, self.alpha * self.share, target.stream.child("transfer"), int(self.transfers)
         )
         plan = self.writer.plan(self.held(), at)
-        if isinstance(plan, Targets):
-            target.program(plan)
-        else:
-            target.write(plan)
+        with counted_as(Pass.TRANSFER, target):
+            if isinstance(plan, Targets):
+                target.program(plan)
+            else:
+                target.write(plan)
         self.transfers += 1
-        self.up.program(torch.zeros(self.up.tile.inputs, self.up.tile.outputs), self.reset)
-        self.down.program(self._fresh(), self.reset)
+        with counted_as(Pass.TRANSFER, self.down.tile), counted_as(Pass.TRANSFER, self.up.tile):
+            self.up.program(torch.zeros(self.up.tile.inputs, self.up.tile.outputs), self.reset)
+            self.down.program(self._fresh(), self.reset)
 
     def held(self) -> Factors:
         """What A and B show when each line between them is read alone: rank pairs of factors."""
         one = torch.eye(self.up.tile.inputs, dtype=self.up.tile.conductance.dtype)
-        with counted_as(Pass.UPDATE, self.down.tile), counted_as(Pass.UPDATE, self.up.tile):
+        with counted_as(Pass.TRANSFER, self.down.tile), counted_as(Pass.TRANSFER, self.up.tile):
             return Factors(self.down.tile.read_transposed(one), self.up.tile.read(one))
 
     def _fresh(self) -> Tensor:
