@@ -17,7 +17,11 @@ from ..periphery import ADC, DAC
 from .base import AbstractCell, Access, Memory, Part
 
 _SHARE = 1 / 16
-"""Pulses for a read of one step of the slower array, where the gain is left open."""
+"""Pulses for a read of one step of the slower array, where the gain is left open and reads see the fast array."""
+_FIRST = 0.4
+"""The same at first where they do not: the gain falls from there."""
+_SETTLE = 15.0
+"""Reads of a line after which such a gain has halved."""
 
 
 class SecondArray(AbstractCell):
@@ -63,7 +67,17 @@ class SecondArray(AbstractCell):
     sense: ADC = setting(ADC(output_range=1.0), doc="converters of its weights; range in units of w_max")
     buffer: Literal["none", "digital", "average"] = setting("digital", doc="what stands between the arrays")
     gain: float | None = quantity(
-        None, unit="1", gt=0, doc="pulses per weight read; none: 1/16 for each step of the slower array"
+        None,
+        unit="1",
+        gt=0,
+        doc="pulses per weight read; none: 0.4 for each step of the slower array, 1/16 where reads see the fast one",
+    )
+    settle: float | None = quantity(
+        None,
+        unit="1",
+        ge=0,
+        doc="reads of a line after which its gain has halved, gain / (1 + reads / settle), 0: it stays; none: 15 where "
+        "the gain is open and reads do not see the fast array, else 0 (docs/automatic_gains.md)",
     )
     most: int = quantity(1, unit="1", ge=1, le=31, doc="most pulses of a weight at a transfer")
     forget: float | None = quantity(
@@ -113,8 +127,17 @@ class SecondArray(AbstractCell):
         )
 
     def fitted(self, inputs: int, outputs: int, steps: Sequence[float]) -> Self:
-        """With the gain, and the interval of slower arrays."""
-        return self.replace(gain=self.gain or _SHARE / steps[0], slower=self.slower or inputs)
+        """With the gain and how it falls, and the interval of slower arrays."""
+        share = _SHARE if self.gamma else _FIRST
+        settle = _SETTLE if self.gain is None and not self.gamma else 0.0
+        if self.settle is not None:
+            settle = self.settle
+        return self.replace(gain=self.gain or share / steps[0], settle=settle, slower=self.slower or inputs)
+
+    def gain_at(self, passes: int) -> float:
+        """Pulses per weight read of a line that has been read so many times before."""
+        gain = self.gain or 1.0
+        return gain / (1 + passes / self.settle) if self.settle else gain
 
     def parts(self) -> tuple[Part, ...]:
         """The slow array, then the faster ones in turn."""
@@ -225,7 +248,7 @@ class SecondArray(AbstractCell):
 
     def _pulses(self, k: int, line: int, u: Tensor, number: int, source: Access, memory: Memory) -> Tensor:
         """Pulses (outputs,), int32, for what a line has gathered."""
-        gain, most = self.gain or 1.0, self.most
+        gain, most = self.gain_at(number // source.lines), self.most
         if self.buffer == "digital":
             held = memory[f"buffer{k}"][line]
             held.add_(u * gain)
