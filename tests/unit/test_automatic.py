@@ -5,12 +5,14 @@ from __future__ import annotations
 import pytest
 from torch import nn
 
+from memlearn.cells import SecondArray
 from memlearn.devices import ConstantStep, LinearStep, SoftBounds
 from memlearn.devices.effects import CycleToCycle, DeviceToDevice, ReadNoise
 from memlearn.experiment import Experiment
 from memlearn.learning import Facts, automatic, mixed_precision
 from memlearn.learning.accumulate import PersistentCounter
 from memlearn.learning.rules import (
+    AGAD,
     MEMBERS,
     FloatReference,
     MixedPrecision,
@@ -55,6 +57,29 @@ def test_the_formulas():
     assert automatic.counter_bits(plain, 8.0) == 6 and automatic.counter_bits(Facts(slowest=0.3), 8.0) == 7
     assert automatic.relative_threshold(plain) == 0.3 and automatic.relative_threshold(Facts(states=4)) == 0.8
     assert automatic.tolerance(plain) == 0.00781 and automatic.tolerance(Facts(read_noise=0.01)) == 0.02
+
+
+def test_an_open_gain_falls_with_the_reads_of_a_line_and_scales_with_the_step():
+    coarse, fine = (SecondArray().fitted(785, 256, [step, step]) for step in (0.2, 0.05))
+    assert coarse.gain == pytest.approx(2) and fine.gain == pytest.approx(8)
+    assert [fine.gain_at(reads) for reads in (0, 15, 45)] == pytest.approx([8, 4, 2])
+    late = fine.gain_at(10**6) * 10**6
+    assert late == pytest.approx(
+        fine.gain_at(10**7) * 10**7, rel=1e-3
+    )  # sums of 1 / t diverge, those of 1 / t^2 do not
+    for fixed in (SecondArray(gain=3.0), SecondArray(settle=0.0), SecondArray(gamma=0.5)):
+        cell = fixed.fitted(785, 256, [0.1, 0.1])
+        assert cell.gain_at(0) == cell.gain_at(1000)
+    assert SecondArray(gain=3.0, settle=5.0).fitted(9, 9, [0.1, 0.1]).gain_at(5) == 1.5
+
+
+def test_pulses_of_the_fast_array_fill_the_same_part_of_its_range():
+    assert [automatic.slots(Facts(states=n)) for n in (2, 4, 20, 1200)] == [0.1, 0.1, 0.5, 5.0]
+    device = SoftBounds(states=20)
+    model = nn.Sequential(Linear(9, 3, array=Array(device=device, cell=AGAD().cell)))  # type: ignore[arg-type]
+    rule = AGAD().attach(model)
+    assert rule.choices["slots"] == 0.5 and rule.choices["0.settle"] == 15 and rule.choices["0.period"] == 2
+    assert rule.choices["0.gain"] == pytest.approx(0.4 / next(iter(rule.layers.values())).tile.weight_step)
 
 
 def test_every_setting_that_is_left_open_is_set_and_recorded():

@@ -53,9 +53,7 @@ class SecondArray(AbstractCell):
     arrays: int = quantity(1, unit="1", ge=1, le=8, doc="arrays beside the slow one, each passing on to the one before")
     gamma: float = quantity(0.0, unit="1", ge=0, le=1, doc="gain of an array in the one before; 0: not in reads")
     fast: AnyDevice | None = setting(None, doc="law of the arrays beside the slow one; none: as the slow one")
-    transfer_every: int | None = quantity(
-        None, unit="1", ge=1, doc="outer products from transfer to transfer; none: 1"
-    )
+    transfer_every: int | None = quantity(None, unit="1", ge=1, doc="outer products from transfer to transfer; none: 1")
     slower: int | None = quantity(
         None, unit="1", ge=1, doc="how many times rarer each slower array passes on; none: the number of lines"
     )
@@ -86,7 +84,9 @@ class SecondArray(AbstractCell):
     average: float = quantity(0.1, unit="1", gt=0, le=1, doc="share of a new read in a moving average")
     chopper: Literal["none", "random", "regular"] = setting("none", doc="how the signs of word lines change")
     flip: float = quantity(0.1, unit="1", gt=0, le=1, doc="probability that a sign changes after a read")
-    period: int | None = quantity(None, unit="1", ge=1, doc="reads between regular changes of sign; none: 10")
+    period: int | None = quantity(
+        None, unit="1", ge=1, doc="reads between regular changes of sign; none: 2, tracked 10"
+    )
     output_flip: float = quantity(
         0.0, unit="1", ge=0, le=1, doc="probability that the signs of bit lines change, each pass over all word lines"
     )
@@ -101,7 +101,11 @@ class SecondArray(AbstractCell):
         0.0, unit="1", ge=0, doc="by how much it wanders from read to read of a line, standard deviation over w_max"
     )
     reference_rate: float | None = quantity(
-        None, unit="1", gt=0, le=1, doc="share of a new read in the running mean; none: 5 / period, tracked 1/5 of it"
+        None,
+        unit="1",
+        gt=0,
+        le=1,
+        doc="share of a new read in the mean; none: 1/2, beyond 10 reads 5 / period; tracked 1 / period",
     )
 
     def model_post_init(self, _: Any) -> None:
@@ -116,9 +120,10 @@ class SecondArray(AbstractCell):
 
     def settled(self, device: AbstractDevice) -> Self:
         """With interval, period and reference."""
-        period, chosen = self.period or 10, {"transfer_every": self.transfer_every or 1}
+        period = self.period or (2 if self.reference == "dynamic" else 10)
+        chosen = {"transfer_every": self.transfer_every or 1}
         own = isinstance(self.fast or device, SoftBoundsReference)
-        rate = min(1.0, 5 / period) if self.reference != "tracked" else min(1.0, 1 / period)
+        rate = min(0.5, 5 / period) if self.reference != "tracked" else 1 / period
         return self.replace(
             **chosen,
             period=period,

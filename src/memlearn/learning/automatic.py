@@ -79,6 +79,11 @@ def relative_threshold(facts: Facts) -> float:
     return _round(min(0.8, max(0.05, 0.3 * math.sqrt(64 / facts.states))))
 
 
+def slots(facts: Facts) -> float:
+    """Pulses of the fast array for the largest product of a usual sample: states / 40, within 0.1 .. 5."""
+    return _round(min(5.0, max(0.1, facts.states / 40)))
+
+
 def tolerance(facts: Facts) -> float:
     """Half a step, or twice the read noise, whichever is wider: below that a loop hunts its own noise."""
     return _round(min(1.0, max(0.5 / facts.states, 2 * facts.read_noise)))

@@ -6,16 +6,25 @@ the fast array's rate, from running means of the factors (docs/second_array.md).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
+
+from torch import Tensor, nn
 
 from ...cells import AnyCell, SecondArray
 from ...core.component import quantity, setting
 from ...devices import AnyDevice
 from ...programming import StochasticTrains
+from .. import automatic
 from ..accumulate import PerSample, ScaledSample
+from ..automatic import Facts, known
 from ..credit import AnyCredit, Backprop
-from ..rule import Parts
+from ..gates import AbstractGate
+from ..rule import Parts, Rule
 from .base import AbstractRule
+
+_FITTED = "gain", "settle", "transfer_every"
+"""Settings of every second array that follow from device and layer where they are left open."""
 
 
 class AbstractTransferRule(AbstractRule):
@@ -24,8 +33,8 @@ class AbstractTransferRule(AbstractRule):
     learning_rate: float | None = quantity(
         None, unit="1", gt=0, doc="change of the fast weight / outer product of the factors; none: by `slots`"
     )
-    slots: float = quantity(
-        5.0, unit="1", gt=0, doc="pulses for the largest product of a usual sample, by running means"
+    slots: float | None = quantity(
+        None, unit="1", gt=0, doc="pulses for the largest product of a usual sample, by running means; none: automatic"
     )
     max_length: int = quantity(31, unit="1", ge=1, le=31, doc="longest train, in slots")
     credit: AnyCredit = setting(Backprop(), doc="whose error, in what form")
@@ -35,6 +44,9 @@ class AbstractTransferRule(AbstractRule):
     gain: float | None = quantity(
         None, unit="1", gt=0, doc="pulses on the slow array per weight read; none: from its device"
     )
+    settle: float | None = quantity(
+        None, unit="1", ge=0, doc="reads of a line after which its gain has halved, 0: it stays; none: as the cell says"
+    )
     most: int = quantity(1, unit="1", ge=1, le=31, doc="most pulses of a weight at a transfer")
     read_bits: int | None = quantity(8, unit="bit", ge=2, le=24, doc="of the converters of transfer reads; none: exact")
 
@@ -43,16 +55,39 @@ class AbstractTransferRule(AbstractRule):
         """Slow and fast arrays."""
         return self._cell()
 
+    def automatic(self, facts: Facts) -> dict[str, Any]:
+        """Pulses of the fast array; the cell sets what else is left open, layer by layer."""
+        return {"slots": automatic.slots(facts if self.fast is None else Facts.of(self.fast))}
+
+    def attach(
+        self,
+        model: nn.Module,
+        *,
+        batch: int = 32,
+        slowest: float = 1.0,
+        gate: AbstractGate | None = None,
+        start: Mapping[str, Tensor] | None = None,
+    ) -> Rule:
+        """As every rule, with what the cells of each layer have set by themselves among the choices."""
+        rule = super().attach(model, batch=batch, slowest=slowest, gate=gate, start=start)
+        wanted = self._cell()
+        left_open = [key for key in _FITTED if getattr(wanted, key) is None]
+        if wanted.chopper == "regular" and wanted.period is None:
+            left_open.append("period")
+        for name, layer in rule.layers.items():
+            rule.choices |= {f"{name}.{key}": getattr(layer.tile.array.cell, key) for key in left_open}
+        return rule
+
     def parts(self) -> Parts:
         """Trains of each sample's outer product."""
         rate = 1.0 if self.learning_rate is None else self.learning_rate
         writer = StochasticTrains(learning_rate=rate, max_length=self.max_length)
-        accumulator = ScaledSample(slots=self.slots) if self.learning_rate is None else PerSample()
+        accumulator = ScaledSample(slots=known(self.resolved().slots)) if self.learning_rate is None else PerSample()
         return Parts(credit=self.credit, accumulator=accumulator, writer=writer)
 
     def _cell(self, **options: Any) -> SecondArray:
         """The weight cells, with further options."""
-        shared = {name: getattr(self, name) for name in ("fast", "transfer_every", "unit", "gain", "most")}
+        shared = {name: getattr(self, name) for name in ("fast", "transfer_every", "unit", "gain", "settle", "most")}
         sense = SecondArray().sense.replace(bits=self.read_bits)
         return SecondArray(**{**shared, "sense": sense, **options})
 
@@ -108,7 +143,7 @@ class AGAD(AbstractTransferRule):
     forget: float | None = quantity(
         None, unit="1", ge=0, lt=1, doc="what a pulse leaves of the buffer; none: all but what pulses stand for"
     )
-    period: int | None = quantity(None, unit="1", ge=1, doc="reads of a line from change to change of sign; none: 10")
+    period: int | None = quantity(None, unit="1", ge=1, doc="reads of a line from change to change of sign; none: 2")
 
     def _cell(self, **options: Any) -> SecondArray:
         own = {"chopper": "regular", "period": self.period, "reference": "dynamic"}
