@@ -176,12 +176,18 @@ class Compound(nn.Module):
     def program(self, plan: Targets) -> tuple[Tally, Tensor | None]:
         """As `Tile.program`: the part with the largest gain first, the others in turn to what is still missing.
 
+        A hidden part takes it all, and the others show it.
+
         Raises:
             InputError: a scheme that sees nothing, or a plan that knows its pulses: they belong to one cell.
         """
         if plan.scheme.unseen or plan.sent is not None:
             allowed = "writes without a look, which says nothing about parts"
             raise InputError("scheme", kind_of(type(plan.scheme)), allowed, 'Use a single cell, or "write_verify".')
+        if self._hidden is not None:
+            done, reached = self._hidden.program(plan)
+            self.cell.transfer(self._accesses(), 0, self.memory)  # no write, and the turn of every interval
+            return done, reached
         wanted = plan.weight.to(self.conductance)
         if plan.relative:
             chosen = wanted != 0
@@ -206,8 +212,12 @@ class Compound(nn.Module):
     def initialise(self, weight: Tensor) -> None:
         """As `Tile.initialise`: into the part with the largest gain as far as it goes, then into the others."""
         rest = weight.detach().to(self.conductance)
+        if self._hidden is not None:
+            self._hidden.initialise(rest)
+            rest = self.cell.shown(rest, self.array.crossbar.mapping.w_max)
         for share, tile in sorted(self._shares(), key=lambda pair: -abs(pair[0])):
-            tile.initialise(rest / share if share else torch.zeros_like(rest))
+            if share or tile is not self._hidden:
+                tile.initialise(rest / share if share else torch.zeros_like(rest))
             rest = rest - share * tile.weight()
 
     def weight(self) -> Tensor:
@@ -246,6 +256,12 @@ class Compound(nn.Module):
     def _shown(self) -> list[tuple[float, Tile]]:
         """Those of them that reads see."""
         return [pair for pair in self._shares() if pair[0]]
+
+    @property
+    def _hidden(self) -> Tile | None:
+        """The part that holds what the others show."""
+        parts = zip(self.plans, self.tiles_of.values(), strict=True)
+        return next((tile for part, tile in parts if part.hidden), None)
 
     def _accesses(self) -> list[Access]:
         """What the cell may do with each part."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from memlearn.cells import MEMBERS, AbstractCell, Carry, MajorMinor, SecondArray, Single, Volatile
+from memlearn.cells import MEMBERS, AbstractCell, Carry, Hidden, MajorMinor, SecondArray, Single, Volatile
 from memlearn.compound import AnyTile, make_tile, physical, weight_step
 from memlearn.core.errors import InputError
 from memlearn.core.ledger import Event, Ledger
@@ -35,12 +35,20 @@ CASES = [
     SecondArray(**READS, buffer="none", gamma=0.3, transfer_every=2),
     SecondArray(**READS, chopper="regular", period=2, reference="dynamic", gamma=0.5),
     SecondArray(**READS, arrays=2, gamma=0.5, slower=2, buffer="average", chopper="random", output_flip=0.5),
+    Hidden(),
+    Hidden(weights="ternary", look_every=2, hysteresis=0.02),
 ]
 DEVICE = ConstantStep(states=64)
 
 
 @pytest.fixture(params=CASES, ids=lambda cell: f"{cell.kind}-{CASES.index(cell)}")
 def cell(request: pytest.FixtureRequest) -> AbstractCell:
+    return request.param
+
+
+@pytest.fixture(params=[cell for cell in CASES if not cell.jumps], ids=lambda cell: f"{cell.kind}-{CASES.index(cell)}")
+def smooth(request: pytest.FixtureRequest) -> AbstractCell:
+    """A cell whose weight is what is set, to the last bit, and moves with every pulse."""
     return request.param
 
 
@@ -97,7 +105,7 @@ class TestReads:
     def test_forward_and_back(self, cell, rows):
         tile, weight = make(cell, rows=rows), 0.9 * numbers(5, 3)
         tile.initialise(weight)
-        assert torch.allclose(tile.weight(), weight, atol=1e-12)
+        assert torch.allclose(tile.weight(), cell.shown(weight, 1.0), atol=1e-12)
         for _ in range(3):  # past a change of sign
             x, e = numbers(4, 5, seed=1), numbers(4, 3, seed=2)
             assert torch.allclose(tile.read(x), x @ tile.weight(), atol=1e-12)
@@ -117,20 +125,20 @@ class TestReads:
 class TestWrites:
     """Pulses, and what happens after them."""
 
-    def test_one_pulse_is_one_step(self, cell):
-        tile = make(cell)
+    def test_one_pulse_is_one_step(self, smooth):
+        tile = make(smooth)
         before = tile.weight()
         tally = tile.write(Counts(torch.eye(5, 3, dtype=torch.int32)))
-        step = tile.weight_step * (cell.gamma**cell.arrays if isinstance(cell, SecondArray) else 1)  # its own weight's
+        step = tile.weight_step * (smooth.gamma**smooth.arrays if isinstance(smooth, SecondArray) else 1)  # its own weight's
         assert torch.allclose(tile.weight() - before, torch.eye(5, 3).double() * step, atol=1e-12)
         assert tally.pulses > 0 and tally.cells > 0
 
     @pytest.mark.parametrize("most", [1, 20])
-    def test_counts_and_trains_agree(self, cell, most):
+    def test_counts_and_trains_agree(self, smooth, most):
         factors = Factors(numbers(1, 5), numbers(1, 3, seed=1))
         moved, counts = [], torch.zeros(5, 3, dtype=torch.int32)
         for dense in (False, True):
-            tile = make(cell)
+            tile = make(smooth)
             writer = DeterministicTrains(learning_rate=most * tile.weight_step, rounding="nearest")
             plan = writer.plan(factors, WriteAddress(tile.weight_step, 1.0, Stream.root(0), 0))
             if dense:
@@ -143,9 +151,9 @@ class TestWrites:
             moved.append(tile.weight() - before)
         trains, dense = moved
         assert trains.abs().max() > 0
-        if isinstance(cell, MajorMinor) and cell.update == "by_threshold":
+        if isinstance(smooth, MajorMinor) and smooth.update == "by_threshold":
             # A count is the number of thresholds passed, not of pulses: each above the first is a pulse of the major.
-            large, gain = counts.abs() > 1, cell.settled(DEVICE).gain
+            large, gain = counts.abs() > 1, smooth.settled(DEVICE).gain
             assert large.any() == (most > 1)
             trains = trains.where(~large, (counts - counts.sign()) * gain * tile.weight_step)
         assert torch.allclose(trains, dense, atol=1e-9)
@@ -160,11 +168,13 @@ class TestWrites:
             tile.write(Counts(8 * torch.ones(5, 3, dtype=torch.int32) * (1 if n < 4 else -1)))
         sent = sum(int(part.counters[..., 0].sum()) for part in arrays.values())
         assert ledger.total(Event.PULSE) == sent > 0
-        assert ledger.total(Event.CELL_READ) >= 6 * 2 * tile.cells == 12 * sum(p.cells for p in arrays.values())
+        plans = cell.settled(DEVICE).parts()
+        driven = sum(part.cells for plan, part in zip(plans, arrays.values(), strict=True) if not plan.hidden)
+        assert ledger.total(Event.CELL_READ) >= 6 * 2 * driven and tile.cells == sum(p.cells for p in arrays.values())
         assert {key[0] for key, _ in ledger} <= set(arrays)
 
-    def test_closed_loop_reaches_the_target(self, cell):
-        tile, wanted = make(cell), 0.8 * numbers(5, 3, seed=4)
+    def test_closed_loop_reaches_the_target(self, smooth):
+        tile, wanted = make(smooth), 0.8 * numbers(5, 3, seed=4)
         scheme = WriteVerify(tolerance=0.02)
         tally, heard = tile.program(Targets(wanted, None, False, scheme, heard=True))
         # The finest part brings it within its own window, which is no wider than that of a single array.
@@ -175,6 +185,38 @@ class TestWrites:
         tile.program(Targets(moved, None, True, scheme))
         change = tile.weight() - before
         assert abs(float(change[0, 0]) - 0.2) < 0.05 and change.flatten()[1:].abs().max() < 1e-12
+
+
+class TestHidden:
+    """Shown weights follow what is behind them."""
+
+    def test_they_show_the_sign_and_change_only_where_it_does(self):
+        tile = make(Hidden(scheme=WriteVerify(tolerance=0.01)))
+        shown, hidden = physical("x", tile).values()
+        tile.initialise(torch.tensor([[0.3, -0.3, 0.01]]).double().expand(5, 3))
+        assert torch.equal(tile.weight().sign(), hidden.weight().sign())
+        ledger = shown.ledger = Ledger()
+        tile.write(Counts(torch.tensor([[-1, -1, -1]]).int().expand(5, 3)))
+        assert torch.allclose(hidden.weight()[0], torch.tensor([0.3, -0.3, 0.01]).double() - hidden.weight_step)
+        assert torch.allclose(tile.weight()[0], torch.tensor([1.0, -1.0, -1.0]).double(), atol=0.05)
+        assert ledger.total(Event.CELL_WRITE) == 2 * 5  # both cells of the five weights that changed their sign
+
+    def test_small_ones_are_zeros_and_borders_are_not_crossed_for_nothing(self):
+        tile = make(Hidden(weights="ternary", hysteresis=0.1, zero_below=0.5), inputs=1)
+        tile.initialise(torch.tensor([[0.9, -0.6, 0.3]]).double())  # half of their mean size: 0.3
+        before = tile.weight()
+        assert before.tolist() == [[1.0, -1.0, 1.0]]
+        for pulse, kept in ((-1, True), (-4, False)):
+            tile.write(Counts(torch.tensor([[0, 0, pulse]]).int()))
+            assert torch.allclose(tile.weight(), before, atol=0.3) == kept
+        assert abs(float(tile.weight()[0, 2])) < 0.3
+
+    def test_programming_sets_what_is_behind(self):
+        tile, wanted = make(Hidden()), torch.tensor([[0.4, -0.2, 0.1]]).double().expand(5, 3)
+        _, heard = tile.program(Targets(wanted, None, False, WriteVerify(tolerance=0.02), heard=True))
+        hidden = physical("x", tile)["x.hidden"]
+        assert (hidden.weight() - wanted).abs().max() < 0.05 and torch.equal(tile.weight().sign(), wanted.sign())
+        assert heard is not None and torch.allclose(heard, hidden.weight())
 
 
 def test_state_travels(cell):

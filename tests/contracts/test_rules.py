@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from memlearn.arrays.mapping import MEMBERS as MAPPINGS
-from memlearn.cells import Carry, SecondArray, Single, Volatile
+from memlearn.cells import Carry, Hidden, SecondArray, Single, Volatile
 from memlearn.compound import Compound, physical
 from memlearn.core.component import Component, setting
 from memlearn.core.errors import InputError
@@ -27,6 +27,7 @@ from memlearn.learning.rules import (
     MEMBERS,
     SGD,
     AbstractRule,
+    AnalogueHidden,
     CapacitorTransfer,
     ChoppedTikiTaka,
     Custom,
@@ -56,7 +57,7 @@ from memlearn.periphery import BinaryStep, Sigmoid
 from memlearn.programming import BlindPulses, DeterministicTrains, Targets, Threshold
 from memlearn.programming.schemes import WriteVerify
 from memlearn.tile import Tile
-from tests.learners import CONVERTERS, SIGNS, Setup, array, images, loss_for, network, same
+from tests.learners import CONVERTERS, EXACT, SIGNS, Setup, array, images, loss_for, network, same
 
 CASES = [
     SGD(learning_rate=0.3),
@@ -89,6 +90,7 @@ CASES = [
     ResidualLearning(gain=2.0),
     MultiTile(gain=20.0, slower=1),
     Tracked(gain=20.0),
+    AnalogueHidden(learning_rate=0.3, cells=Hidden(look_every=4)),
     Custom(rule=Parts(accumulator=PerSample(), writer=DeterministicTrains(learning_rate=0.3))),
 ]
 WITHOUT_ARRAYS = [FloatReference()]
@@ -111,7 +113,9 @@ def one_thread(few_threads: None) -> None:
 def begin(settings: AbstractRule, device: ConstantStep | SoftBounds = NOISY, **options: object) -> Setup:
     """A new network with converters that suit the rule, and the rule at work on it."""
     signs = settings.parts().credit.ternary
-    made = array(device, SIGNS if signs else CONVERTERS).replace(cell=settings.cell or Single())
+    cell = settings.cell or Single()
+    # Weights of two values end on the very borders between two codes, where rounding decides.
+    made = array(device, SIGNS if signs else EXACT if cell.jumps else CONVERTERS).replace(cell=cell)
     model = network(made, BinaryStep(window=1.0) if signs else Sigmoid(), **options)
     return Setup(model, settings.attach(model), loss_for(model))
 
@@ -332,7 +336,7 @@ class TestThroughTheArrays:
         back = 0 if setup.rule.credit.through_twin else 24
         for layer, samples in zip(by_layer(setup), (0, back), strict=True):
             for name, tile in layer.items():
-                cell, seen = setup.model[0].tile.array.cell, tile.cells
+                cell, seen = setup.model[0].tile.array.cell, 0 if name.endswith(".hidden") else tile.cells
                 if isinstance(cell, SecondArray) and "fast" in name:
                     assert ledger.total(Event.CELL_READ, layer=name, during=Pass.TRANSFER) > 0
                     seen = tile.cells if cell.gamma else 0
@@ -411,8 +415,9 @@ class TestDigitalMemory:
             assert memory.bits_per_weight == 0 and all(kept == stated for kept, stated in sizes)
             tensors = []
         assert all(m.shape[-2:] == (t.inputs, t.outputs) for m, t in zip(tensors, setup.tiles, strict=False))
-        # 8-bit output and error; or one bit, the gate, and two bits.
-        assert memory.bits_per_neuron == (4 if setup.rule.credit.ternary else 16)
+        # 8-bit output and error; or one bit, the gate, and two bits; or numbers.
+        exact = setup.tiles[0].array.periphery == EXACT
+        assert memory.bits_per_neuron == (4 if setup.rule.credit.ternary else 64 if exact else 16)
 
     def test_a_counter_holds_what_its_bits_hold(self, setup):
         setup.train(n=96, batch=32)

@@ -20,8 +20,8 @@ from memlearn.experiment import resume, run
 from memlearn.experiment.config import Experiment
 from memlearn.experiment.session import begin
 from memlearn.learning import Rule
-from memlearn.learning.quantise import quantised
 from memlearn.nn import Linear, array_layers, tiles
+from memlearn.ops.quantise import quantised
 from memlearn.tile import Array, Crossbar, Tile
 
 NOISY = {"kind": "soft_bounds", "states": 100, "cycle_to_cycle": {"spread": 0.3}, "read_noise": {"absolute": 5e-8}}

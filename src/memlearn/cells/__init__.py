@@ -6,6 +6,7 @@ from .base import Access as Access
 from .base import Memory as Memory
 from .base import Part as Part
 from .carry import Carry as Carry
+from .hidden import Hidden as Hidden
 from .major_minor import MajorMinor as MajorMinor
 from .second_array import SecondArray as SecondArray
 from .single import Single as Single

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Self, TypeAlias
+from typing import ClassVar, NamedTuple, Self, TypeAlias
 
 from torch import Tensor
 
@@ -33,6 +33,8 @@ class Part(NamedTuple):
     """Which cells make its weights, w_max aside; None for the array's own."""
     reader: tuple[DAC, ADC] | None = None
     """Converters of its own reads, the ADC's range in units of w_max; None for the array's own."""
+    hidden: bool = False
+    """With gain 0: it holds whole what the others are to show, and is what is initialised and programmed."""
 
 
 class Access(NamedTuple):
@@ -69,6 +71,9 @@ class AbstractCell(Component):
     All parts are driven by the same drivers and sensed as one current. It holds no tensors: what a cell does between
     its parts follows from the number of the write, from counted reads and from its `Memory`.
     """
+
+    jumps: ClassVar[bool] = False
+    """Whether what reads see changes in jumps, so that a pulse may change nothing."""
 
     def settled(self, device: AbstractDevice) -> Self:
         """The same with every number set that was left to the device.
@@ -120,6 +125,10 @@ class AbstractCell(Component):
     def step(self, steps: Sequence[float]) -> float:
         """Weight change of one planned pulse, from those that one pulse on each part makes; of a part with gain 0, from
         the change of its own weight."""
+
+    def shown(self, weight: Tensor, w_max: float) -> Tensor:
+        """What reads see of weights (inputs, outputs) that are set at once, where a hidden part holds them whole."""
+        return weight
 
     def transfer(self, parts: Sequence[Access], writes: int, memory: Memory) -> None:
         """What passes between the parts after write number `writes`, 1 for the first; many cells have nothing to do.

@@ -14,9 +14,9 @@ from ..core.component import Component, quantity, setting
 from ..core.ledger import Ledger
 from ..core.random import Stream
 from ..datasets import Data, Split
-from ..learning.quantise import Grid, quantised
 from ..nn import array_layers, attach_ledger, tiles
 from ..nn.convert import lines_of
+from ..ops.quantise import Grid, quantised
 from ..programming.base import Parallelism
 from ..programming.schemes import AnyScheme, WriteVerify
 

@@ -9,6 +9,7 @@ from .rules import AbstractRule as AbstractRule
 from .rules import AnyRule as AnyRule
 from .rules import FloatReference as FloatReference
 from .rules import agad as agad
+from .rules import analogue_hidden as analogue_hidden
 from .rules import capacitor_transfer as capacitor_transfer
 from .rules import chopped_tiki_taka as chopped_tiki_taka
 from .rules import low_rank_sgd as low_rank_sgd

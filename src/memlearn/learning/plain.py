@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..ops.pulse_update import Tally
-from .quantise import quantised
+from ..ops.quantise import quantised
 
 
 class PlainSGD:

@@ -11,8 +11,8 @@ from ...core.component import quantity, setting
 from ...core.errors import InputError
 from ...core.types import Factors
 from ...ops import random
+from ...ops.quantise import quantised
 from ...programming import Levels, Wanted, WriteAddress
-from ..quantise import quantised
 from .base import AbstractAccumulator
 
 

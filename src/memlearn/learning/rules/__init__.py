@@ -17,6 +17,7 @@ from .closed_loop import Siamese as Siamese
 from .custom import Custom as Custom
 from .custom import FloatReference as FloatReference
 from .functions import agad as agad
+from .functions import analogue_hidden as analogue_hidden
 from .functions import capacitor_transfer as capacitor_transfer
 from .functions import chopped_tiki_taka as chopped_tiki_taka
 from .functions import low_rank_sgd as low_rank_sgd
@@ -57,6 +58,7 @@ from .signs import MultiThresholdRule as MultiThresholdRule
 from .signs import SignBackpropagation as SignBackpropagation
 from .signs import SignBackpropagationCounter as SignBackpropagationCounter
 from .signs import ThresholdManhattan as ThresholdManhattan
+from .weight_cells import AnalogueHidden as AnalogueHidden
 from .weight_cells import CapacitorTransfer as CapacitorTransfer
 from .weight_cells import PeriodicCarry as PeriodicCarry
 from .weight_cells import WeightedSynapse as WeightedSynapse

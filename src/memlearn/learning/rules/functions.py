@@ -12,7 +12,7 @@ from .gradient import SGD, IdealSGD, MixedPrecision, RoundedSGD
 from .low_rank import LowRankSGD
 from .second_array import AGAD, ChoppedTikiTaka, MultiTile, ResidualLearning, TikiTaka, TikiTakaV2, Tracked
 from .signs import Manhattan, MultiThresholdRule, SignBackpropagation, SignBackpropagationCounter, ThresholdManhattan
-from .weight_cells import CapacitorTransfer, PeriodicCarry, WeightedSynapse
+from .weight_cells import AnalogueHidden, CapacitorTransfer, PeriodicCarry, WeightedSynapse
 
 
 def sgd(model: nn.Module, **settings: Any) -> Rule:
@@ -88,6 +88,11 @@ def weighted_synapse(model: nn.Module, **settings: Any) -> Rule:
 def capacitor_transfer(model: nn.Module, **settings: Any) -> Rule:
     """`CapacitorTransfer` at work on a model; settings as its fields."""
     return CapacitorTransfer(**settings).attach(model)
+
+
+def analogue_hidden(model: nn.Module, **settings: Any) -> Rule:
+    """`AnalogueHidden` at work on a model of cells `Hidden`; settings as its fields."""
+    return AnalogueHidden(**settings).attach(model)
 
 
 def read_write(model: nn.Module, **settings: Any) -> Rule:

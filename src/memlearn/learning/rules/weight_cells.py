@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from ...cells import AnyCell, Carry, MajorMinor, Volatile
+from ...cells import AnyCell, Carry, Hidden, MajorMinor, Volatile
 from ...core.component import quantity, setting
-from ...programming import MultiThreshold, StochasticTrains
+from ...programming import MultiThreshold, RoundedCounts, StochasticTrains
 from .. import automatic
 from ..accumulate import BatchCounter, PerSample
 from ..automatic import Facts, known
@@ -88,6 +88,32 @@ class CapacitorTransfer(AbstractRule):
     def parts(self) -> Parts:
         """As `sgd`."""
         return _trains(self.resolved().learning_rate, self.max_length)
+
+
+class AnalogueHidden(AbstractRule):
+    """Binary or ternary weights in front of analogue ones, which pulses of the gradient's sign move: straight through.
+
+    A weight gets a pulse with the probability (wanted change / change of a pulse), so that small gradients count on
+    average: no digital weight is kept anywhere.
+    """
+
+    kind: Literal["analogue_hidden"] = "analogue_hidden"
+    sources: ClassVar[tuple[str, ...]] = Hidden.sources
+
+    learning_rate: float = quantity(
+        0.1, unit="1", gt=0, doc="mean change of the hidden weight / gradient of the batch's mean loss"
+    )
+    cells: Hidden = setting(Hidden(), doc="values, hidden device; where the experiment names no weight cell")
+
+    @property
+    def cell(self) -> AnyCell | None:
+        """Shown and hidden."""
+        return self.cells
+
+    def parts(self) -> Parts:
+        """Analogue backward read through the shown weights, a sum per weight, pulses by chance."""
+        writer = RoundedCounts(learning_rate=self.learning_rate, rounding="stochastic")
+        return Parts(credit=Backprop(), accumulator=BatchCounter(), writer=writer)
 
 
 def _trains(learning_rate: float | None, max_length: int) -> Parts:
