@@ -1,9 +1,9 @@
 """Accuracy against faults: programmed once, remapped, adapted in place by the head, by the worst neurons, or wholly.
 
-    python experiments/fault_curves.py --data DIR --out FOLDER          100-100-10 on MNIST, seeds 0 to 4
+    python experiments/fault_curves.py --data DIR --out FOLDER          196-100-10 on MNIST, seeds 0 to 4
     python experiments/fault_curves.py --short                          64-32-10 on the embedded digits, seconds
 
-MNIST is shrunk to 10 x 10, without its rim. Half of the faulty cells stick at high conductance, half at low
+MNIST is shrunk to 14 x 14. Half of the faulty cells stick at high conductance, half at low
 (`--low 1`: all low); independent ones, or clusters: lines of 64 cells that fail together, in the geometry of a measured
 array (docs/effects.md). A network is trained outside once a seed and programmed by write-verify; adapting rules read
 forward and backward through the faulty arrays, keep a float twin and programme what changes level, column by column, so
@@ -106,8 +106,8 @@ def experiment(settings: Settings, seed: int, kind: str, rate: float) -> Experim
     table = {
         "name": "fault_curves",
         "seed": seed,
-        "data": {"kind": "mnist", "validation": 5000, "crop": 4, "side": 10} if settings.mnist else {"kind": "digits"},
-        "network": {"hidden": [100 if settings.mnist else 32], "w_max": [0.8, 0.8] if settings.mnist else [0.6, 1.0]},
+        "data": {"kind": "mnist", "validation": 5000, "side": 14} if settings.mnist else {"kind": "digits"},
+        "network": {"hidden": [100 if settings.mnist else 32], "w_max": [0.4, 0.6] if settings.mnist else [0.6, 1.0]},
         "device": {**DEVICE, "faults": faults},
         "periphery": {"forward": {
             "drive": {"kind": "dac", "bits": 8, "scaling": "max"},
@@ -115,7 +115,7 @@ def experiment(settings: Settings, seed: int, kind: str, rate: float) -> Experim
         }},
         "start": {
             "grid": "uniform", "levels": 32, "learning_rate": 0.2, "rate_decay": 0.8, "batch": 50, "parallel": "column",
-            "epochs": 10 if settings.mnist else 20, "scheme": SCHEME,
+            "epochs": 8 if settings.mnist else 20, "scheme": SCHEME,
         },
         "rule": {"kind": "custom", "rule": {"accumulator": twin, "writer": writer}},
         "training": {"batch": 100},
