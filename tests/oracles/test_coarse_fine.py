@@ -1,4 +1,4 @@
-"""Coarse and fine windows for low and high cells, the published order: the short version of experiments/coarse_fine.py."""
+"""Coarse and fine windows for low and high cells: the published order, as in experiments/coarse_fine.py."""
 
 from __future__ import annotations
 
