@@ -129,7 +129,8 @@ class TestWrites:
         tile = make(smooth)
         before = tile.weight()
         tally = tile.write(Counts(torch.eye(5, 3, dtype=torch.int32)))
-        step = tile.weight_step * (smooth.gamma**smooth.arrays if isinstance(smooth, SecondArray) else 1)  # its own weight's
+        step = tile.weight_step  # of its own weight, which is shown in part
+        step *= smooth.gamma**smooth.arrays if isinstance(smooth, SecondArray) else 1
         assert torch.allclose(tile.weight() - before, torch.eye(5, 3).double() * step, atol=1e-12)
         assert tally.pulses > 0 and tally.cells > 0
 
