@@ -20,6 +20,7 @@ from scipy.sparse.linalg import splu
 from ..arrays.wires import solve, transfer
 from ..core.errors import InputError, MemlearnError
 from ..ops.lapack import blas_threads
+from ..ops.wires.rooms import shelf
 
 SIZES = (64, 128, 256, 512, 1024)
 RECTANGLES = ((128, 64), (100, 300), (37, 201))
@@ -187,6 +188,7 @@ def _time(work: Callable[[], Any], seconds: float, *, least: int = 3, clock: boo
 
 def _peak(work: Callable[[], Any]) -> float:
     """Bytes of the arrays that live at the same time."""
+    shelf().clear()
     tracemalloc.start()
     try:
         work()

@@ -102,12 +102,19 @@ def check_direction(read: str) -> None:
 
 def check_conductances(g: Tensor) -> None:
     """Raise InputError where a conductance is negative or not finite."""
-    least, most = torch.aminmax(g.detach())  # NaN where there is one
-    if not math.isfinite(float(least)) or not math.isfinite(float(most)):
+    cells = as_numpy(g)
+    least, most = cells.min(), cells.max()  # NaN where there is one
+    if not math.isfinite(least) or not math.isfinite(most):
         remedy = "A shorted cell has a large conductance, not an infinite one; an open one has 0."
         raise InputError("conductances", "a tensor with NaN or infinity", "must be finite", remedy)
     if float(least) < 0:
         raise InputError("conductances", float(least), "must be >= 0 S", "Signs are made by pairs of cells.")
+
+
+def as_numpy(g: Tensor) -> np.ndarray:
+    """A tensor as float64, with no help from torch's threads: once woken they keep a core busy for milliseconds."""
+    plain = g.detach().cpu()
+    return (plain.float() if plain.dtype is torch.bfloat16 else plain).numpy().astype(np.float64, copy=False)
 
 
 def paired(g: Tensor, v: Tensor, sizes: torch.Size) -> tuple[np.ndarray, np.ndarray]:

@@ -15,7 +15,17 @@ from ...ops.lapack import blas_threads
 from ...ops.wires.network import Ends, Network
 from ..selectors import AbstractSelector, Ohmic
 from .bent import Bent, bent_fields
-from .circuit import DoubleSided, PerLine, Read, Resistances, check_conductances, checked, paired, terminals
+from .circuit import (
+    DoubleSided,
+    PerLine,
+    Read,
+    Resistances,
+    as_numpy,
+    check_conductances,
+    checked,
+    paired,
+    terminals,
+)
 from .solvers import Solver, choose, currents, fields, matrices, rounding
 from .solvers import transfer as solved_transfer
 
@@ -121,7 +131,7 @@ def both_transfers(g: Tensor, networks: tuple[Network, ...], tolerance: float, s
 
     Uses torch's number of threads: for several arrays at once, or for the two halves of one.
     """
-    flat = g.detach().double().cpu().numpy().reshape(-1, *g.shape[-2:])
+    flat = as_numpy(g).reshape(-1, *g.shape[-2:])
     threads = torch.get_num_threads()
 
     def one(cells: np.ndarray) -> list[np.ndarray]:
@@ -141,9 +151,7 @@ def both_transfers(g: Tensor, networks: tuple[Network, ...], tolerance: float, s
     return [torch.from_numpy(way).reshape(g.shape).to(g) for way in joined]
 
 
-def solved_ends(
-    cells: np.ndarray, network: Network, voltages: Ends, selector: AbstractSelector | None = None
-) -> Ends:
+def solved_ends(cells: np.ndarray, network: Network, voltages: Ends, selector: AbstractSelector | None = None) -> Ends:
     """Currents out of one array into all its terminals, A, (rows,) and (columns,): what a netlist prints.
 
     Arguments:

@@ -9,6 +9,7 @@ import numpy as np
 from ...core.errors import ConvergenceError, InputError, nearest
 from ...ops.wires import hybrid, lines, ports, reference
 from ...ops.wires.network import Ends, Network, Solved
+from ...ops.wires.threads import Pair
 
 Solver = Literal["auto", "ports", "hybrid", "lines", "sparse"]
 """auto: the fastest in whose domain the array lies.
@@ -105,15 +106,16 @@ def _by_hybrid(conductance: np.ndarray, networks: tuple[Network, ...], threads: 
 
 def _by_ports(conductance: np.ndarray, networks: tuple[Network, ...], threads: int) -> list[np.ndarray]:
     found: list[np.ndarray] = []
-    for k, network in enumerate(networks):
-        alike = [j for j in range(k) if ports.alike(networks[j], network)]
-        same = [j for j in alike if all(map(np.array_equal, networks[j], network))]
-        if same:
-            found.append(found[same[0]])
-            continue
-        if k == 0 or not alike or alike[-1] != k - 1:
-            eliminated = ports.eliminate(conductance, network, threads)
-        found.append(ports.transfer(eliminated, network, threads))
+    with Pair(threads) as pair:
+        for k, network in enumerate(networks):
+            alike = [j for j in range(k) if ports.alike(networks[j], network)]
+            same = [j for j in alike if all(map(np.array_equal, networks[j], network))]
+            if same:
+                found.append(found[same[0]])
+                continue
+            if k == 0 or not alike or alike[-1] != k - 1:
+                eliminated = ports.eliminate(conductance, network, pair)
+            found.append(ports.transfer(eliminated, network, pair))
     return found
 
 

@@ -14,11 +14,8 @@ _SQUARE = 16
 
 @Guarded
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def merge_all(steps, work0, work1, leaves, addresses, scratch, last_by_hand):  # noqa: ANN001, ANN201
-    """Merge blocks step by step; the number of the step that failed, from 1, or 0.
-
-    With `last_by_hand` the last merge ends with both operands in their places: `slab` takes over.
-    """
+def merge_all(steps, work0, work1, leaves, addresses, scratch):  # noqa: ANN001, ANN201
+    """Merge blocks step by step; the number of the step that failed, from 1, or 0."""
     for step in range(len(steps)):
         s = steps[step]
         target = work0 if s[2] == 0 else work1
@@ -29,13 +26,31 @@ def merge_all(steps, work0, work1, leaves, addresses, scratch, last_by_hand):  #
         _clear(first, second, target, start, ports, shared)
         at = target.ctypes.data + 8 * start
         kept = ports - shared
-        if last_by_hand and step == len(steps) - 1:
-            return 0
         if potrf(addresses, scratch, shared, at, ports):
             return step + 1
         trsm(addresses, scratch, True, True, kept, shared, at, at + 8 * shared, ports)
         syrk(addresses, scratch, kept, shared, at + 8 * shared, at + 8 * (shared * ports + shared), ports)
     return 0
+
+
+@Guarded
+@numba.njit(cache=True, error_model="numpy", nogil=True)
+def join(s, last, source, target):  # noqa: ANN001, ANN201
+    """Put one operand of a merge into the merged matrix: the second one first, then the last one, the first.
+
+    Arguments:
+        s: the step.
+        last: it is the first operand's turn.
+        source: where the operand lies.
+        target: for the merged matrix, at its start.
+    """
+    shared, ports = s[0], s[1]
+    first, second = s[4 : 4 + OPERAND], s[4 + OPERAND : 4 + 2 * OPERAND]
+    if last:
+        _place(first, source, target, 0, ports, shared, True)
+    else:
+        _place(second, source, target, 0, ports, shared, False)
+        _clear(first, second, target, 0, ports, shared)
 
 
 @numba.njit(error_model="numpy", nogil=True)
@@ -47,8 +62,8 @@ def _store(o, work0, work1, leaves):  # noqa: ANN001, ANN202
 
 
 @numba.njit(error_model="numpy", nogil=True)
-def _place(o, source, target, start, ports, shared, second):  # noqa: ANN001, ANN202
-    """Put an operand into the merged matrix; the second one is added where both have a say, at the shared ports."""
+def _place(o, source, target, start, ports, shared, other):  # noqa: ANN001, ANN202
+    """Put an operand into the merged matrix; with the other one there, it is added where both have a say."""
     lead = o[2]
     for a in range(4):
         for b in range(a, 4):
@@ -58,7 +73,7 @@ def _place(o, source, target, start, ports, shared, second):  # noqa: ANN001, AN
             if y > x:
                 _turned(source, read, lead, target, start + x * ports + y, ports, rows, columns)
                 continue
-            added = second and y < shared and x < shared
+            added = other and y < shared and x < shared
             for p in range(rows):
                 skipped = p if a == b else 0
                 given = source[read + p * lead + skipped : read + p * lead + columns]

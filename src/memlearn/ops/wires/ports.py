@@ -7,17 +7,16 @@ against a cell's: the error grows as 1 / (segment x cell), 1e-12 at 1 ohm and 50
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
 
 from ..lapack import addresses, blas_threads, scratch
 from .leaves import fill
-from .merges import merge_all
+from .merges import join, merge_all
 from .network import Network
-from .threads import Crew, NotPositiveDefinite
-from .tree import LEAVES, Block, Elimination, tree
+from .threads import Crew, NotPositiveDefinite, Pair
+from .tree import LEAVES, Block, Elimination, Tree, tree
 
 _WORTH_TWO = 48
 """Lines below which a second thread costs more than it saves."""
@@ -31,76 +30,76 @@ class Ports(NamedTuple):
     """The array between the ends of its lines, whatever is attached to them."""
 
     matrix: np.ndarray
-    """(ports, ports): element (j, i), i >= j, is the admittance, S; the rest means nothing."""
+    """(ports, ports): element (j, i), i >= j, is the admittance, S; the rest means nothing. In the room of
+    the pair of threads that made it, and not to be changed."""
     groups: tuple[int, int, int, int]
     """Left, right, top and bottom ends, in this order. Left and top ends are the lines' own first nodes; right and
     bottom ones lie behind half of the smaller of the last segment and the end's own resistance."""
 
 
-def eliminate(conductance: np.ndarray, network: Network, threads: int = 1) -> Ports:
+def eliminate(conductance: np.ndarray, network: Network, pair: Pair | None = None) -> Ports:
     """The admittances of an array between the ends that something is attached to.
 
     Arguments:
         conductance: S, (rows, columns), float64.
         network: its lines; segments and ends > 0. Of the ends, only which are open matters, and the size of those on
             the right and at the bottom that are smaller than a segment.
-        threads: 1, or more: then both halves are eliminated at the same time, and two threads share the last merge.
+        pair: with two threads both halves are eliminated at the same time, and the last merge is shared.
 
     Raises:
         Failed: rounding has eaten the conductances.
     """
+    pair = pair or Pair()
     right, top = bool(np.isfinite(network.right).any()), bool(np.isfinite(network.top).any())
-    halved = threads > 1 and min(conductance.shape) >= _WORTH_TWO
+    halved = pair.two and min(conductance.shape) >= _WORTH_TWO
     plan = tree(*conductance.shape, right, top, halved=halved)
     word = 1 / np.stack([network.word, _last(network.word, network.right)])
     bit = 1 / np.stack([network.bit, _last(network.bit, network.bottom)])
-    store = np.empty(plan.stored)
-    if not halved:
-        with blas_threads(1):
-            for leaves in plan.leaves:
-                fill(leaves, conductance, word, bit, store)
-            return _matrix(plan.top, _merged(plan.top, store), store)
-    with ThreadPoolExecutor(2) as pool, blas_threads(1):
-        parts = [part for leaves in plan.leaves for part in leaves.halves()]
-        for done in [pool.submit(fill, leaves, conductance, word, bit, store) for leaves in parts]:
-            done.result()
-        works = [done.result() for done in [pool.submit(_merged, half, store) for half in plan.halves]]
-    work = np.empty(plan.top.work[0]), np.empty(plan.top.work[1])
-    begin = 0
-    for half, own in zip(plan.halves, works, strict=True):
-        size = half.result.ports
-        found = store if half.result.store == LEAVES else own[half.result.store]
-        work[1][begin : begin + size * size].reshape(size, size)[:] = _view(found, half.result)
-        begin += size * size
-    shared, ports = plan.top.steps[-1, :2].tolist()
+    store = pair.room(plan.stored)
+    parts = [leaves.halves() if halved else (leaves, None) for leaves in plan.leaves]
+
+    def fill_half(half: int) -> None:
+        for leaves in parts:
+            if (own := leaves[half]) is not None:
+                fill(own, conductance, word, bit, store)
+
     with blas_threads(1):
-        _merged(plan.top, store, work, by_hand=True)
-        with Crew(work[0][: ports * ports].reshape(ports, ports), threads) as crew:
-            _definite(lambda: crew.eliminate(shared, ports))
-    return _matrix(plan.top, work, store)
+        if halved:
+            pair.both(fill_half)
+            return _joined(plan, store, pair)
+        fill_half(0)
+        return Ports(_view(_merged(plan.top, store, _room(plan.top, pair)), plan.top.result), plan.top.result.groups)
 
 
-def _merged(
-    part: Elimination,
-    store: np.ndarray,
-    work: tuple[np.ndarray, np.ndarray] | None = None,
-    *,
-    by_hand: bool = False,
-) -> tuple[np.ndarray, np.ndarray]:
-    """The work spaces after all steps, or but for the last one's arithmetic."""
-    work = work or (np.empty(part.work[0]), np.empty(part.work[1]))
-    failed = merge_all(part.steps, *work, store, addresses(), scratch(), by_hand)
-    if failed:
+def _joined(plan: Tree, store: np.ndarray, pair: Pair) -> Ports:
+    """The halves, each by one thread, and the last merge by both."""
+    last = plan.top.steps[-1]
+    shared, ports = last[:2].tolist()
+    target, works = pair.room(ports, ports), [_room(half, pair) for half in plan.halves]
+
+    def merge(half: int) -> np.ndarray:
+        found = _merged(plan.halves[half], store, works[half])
+        if half == 1:  # the smaller one, which would wait for the other
+            join(last, False, found, target.reshape(-1))
+        return found
+
+    join(last, True, pair.both(merge)[0], target.reshape(-1))
+    _definite(lambda: Crew(target, pair).eliminate(shared, ports))
+    return Ports(target[shared:, shared:], plan.top.result.groups)
+
+
+def _room(part: Elimination, pair: Pair) -> tuple[np.ndarray, np.ndarray]:
+    return pair.room(part.work[0]), pair.room(part.work[1])
+
+
+def _merged(part: Elimination, store: np.ndarray, work: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    """Where a block's matrix lies after all steps."""
+    if failed := merge_all(part.steps, *work, store, addresses(), scratch()):
         raise Failed(f"step {failed} of the elimination is not positive definite")
-    return work
+    return store if part.result.store == LEAVES else work[part.result.store]
 
 
-def _matrix(part: Elimination, work: tuple[np.ndarray, np.ndarray], store: np.ndarray) -> Ports:
-    result = part.result
-    return Ports(_view(store if result.store == LEAVES else work[result.store], result).copy(), result.groups)
-
-
-def transfer(ports: Ports, network: Network, threads: int = 1) -> np.ndarray:
+def transfer(ports: Ports, network: Network, pair: Pair | None = None) -> np.ndarray:
     """Currents into the bit lines' terminals per V on the word lines' terminals, S, (rows, columns).
 
     Both ends of a line, where both are attached, are driven or sensed together. The transposed read of the same
@@ -115,11 +114,12 @@ def transfer(ports: Ports, network: Network, threads: int = 1) -> np.ndarray:
     bottom = 1 / (network.bottom - _last(network.bit, network.bottom))[:n_bottom]
     attached = np.concatenate([left, right, top[:n_top], bottom])
     words = n_left + n_right
-    matrix = ports.matrix.copy()
-    size = len(attached)
+    pair, size = pair or Pair(), len(attached)
+    matrix = pair.room(size, size)
+    matrix[:] = ports.matrix
     matrix[np.arange(size), np.arange(size)] += attached
-    with blas_threads(1), Crew(matrix, threads) as crew:
-        _definite(lambda: crew.invert(words, size))
+    with blas_threads(1):
+        _definite(lambda: Crew(matrix, pair).invert(words, size))
     found = -attached[:words, None] * matrix[:words, words:] * attached[words:]
     if n_right:
         found = found[:n_left] + found[n_left:]

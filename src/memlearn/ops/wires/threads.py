@@ -1,15 +1,18 @@
-"""Dense operations shared by two threads: the last merge of an elimination, and the ends."""
+"""Work for two threads: a pair of them, and dense operations that they share."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
 from ..lapack import addresses, scratch
 from .merges import FACTOR, LEFT, LEFT_TRANSPOSED, RIGHT, RIGHT_TRANSPOSED, UPDATE, slab
+from .rooms import shelf
 
 _SMALL = 200
 """Rows or columns below which one thread does it all: handing over takes as long."""
@@ -19,17 +22,23 @@ class NotPositiveDefinite(ArithmeticError):
     """A Cholesky factor does not exist in the arithmetic used."""
 
 
-class Crew:
-    """One or two threads that share operations on parts of one matrix, column-major in LAPACK's words.
+class Pair:
+    """This thread and, where there are to be more than one, a second that takes one half of what is to be done.
+
+    And the room in which they do it, which is theirs until they part.
 
     Arguments:
-        matrix: (ports, ports), one triangle of it, row by row.
         threads: 1, or more.
     """
 
-    def __init__(self, matrix: np.ndarray, threads: int) -> None:
-        self.first, self.lead = matrix.ctypes.data, matrix.strides[0] // 8
-        self._pool = ThreadPoolExecutor(2) if threads > 1 else None
+    def __init__(self, threads: int = 1) -> None:
+        self._pool = ThreadPoolExecutor(1) if threads > 1 else None
+        self._rooms: list[np.ndarray] = []
+
+    @property
+    def two(self) -> bool:
+        """Whether there is a second thread."""
+        return self._pool is not None
 
     def __enter__(self) -> Self:
         return self
@@ -39,6 +48,38 @@ class Crew:
     ) -> None:
         if self._pool is not None:
             self._pool.shutdown()
+        shelf().put_back(self._rooms)
+        self._rooms = []
+
+    def room(self, *shape: int) -> np.ndarray:
+        """float64, of this shape, whatever it holds."""
+        elements = math.prod(shape)
+        self._rooms.append(shelf().take(elements))
+        return self._rooms[-1][:elements].reshape(shape)
+
+    def both(self, work: Callable[[int], Any]) -> list[Any]:
+        """work(0) here, and work(1) at the same time."""
+        if self._pool is None:
+            return [work(0), work(1)]
+        other = self._pool.submit(work, 1)
+        try:
+            mine = work(0)
+        finally:
+            theirs = other.result()
+        return [mine, theirs]
+
+
+class Crew:
+    """One or two threads that share operations on parts of one matrix, column-major in LAPACK's words.
+
+    Arguments:
+        matrix: (ports, ports), one triangle of it, row by row.
+        pair: the threads.
+    """
+
+    def __init__(self, matrix: np.ndarray, pair: Pair) -> None:
+        self.first, self.lead, self.pair = matrix.ctypes.data, matrix.strides[0] // 8, pair
+        self._routines, self._scratch = addresses(), (scratch(), scratch())
 
     def at(self, row: int, column: int) -> int:
         """Where an element lies, LAPACK's row and column."""
@@ -70,15 +111,15 @@ class Crew:
 
     def _do(self, what: int, a: int, b: int, rows: int, columns: int, size: int) -> None:
         """An operation, in two slabs where that pays."""
-        if self._pool is None or size < _SMALL or what == FACTOR:
-            if slab(what, a, b, self.lead, rows, columns, 0, size, addresses(), scratch()):
+        if not self.pair.two or size < _SMALL or what == FACTOR:
+            if slab(what, a, b, self.lead, rows, columns, 0, size, self._routines, self._scratch[0]):
                 raise NotPositiveDefinite("a block is not positive definite")
             return
         # Of a triangle, the first columns are the long ones.
         middle = round(size * (1 - 0.5**0.5)) if what == UPDATE else size // 2
-        parts = [
-            self._pool.submit(slab, what, a, b, self.lead, rows, columns, low, high, addresses(), scratch())
-            for low, high in ((0, middle), (middle, size))
-        ]
-        for part in parts:
-            part.result()
+        edges = 0, middle, size
+        self.pair.both(
+            lambda k: slab(
+                what, a, b, self.lead, rows, columns, edges[k], edges[k + 1], self._routines, self._scratch[k]
+            )
+        )

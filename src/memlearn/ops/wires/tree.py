@@ -85,7 +85,7 @@ class Tree(NamedTuple):
     halves: tuple[Elimination, ...]
     """Of the two halves of the array, each in work space of its own; empty where they are not wanted apart."""
     top: Elimination
-    """The rest: everything, or the last merge of the halves, which lie one after another in work space 1."""
+    """The rest: everything, or the last merge of the halves, whose matrices lie in their own work spaces."""
 
 
 @lru_cache(maxsize=64)
@@ -127,13 +127,9 @@ def tree(rows: int, columns: int, right: bool, top: bool, leaf: int = LEAF, halv
     if not halved or box in where:
         return Tree(parts, stored, (), _Walk(rows, columns, right, top, found).run())
     halves = tuple(_Walk(rows, columns, right, top, found).run(half) for half in _halves(box)[1:])
-    apart, filled = {}, 0
-    for half, elimination in zip(_halves(box)[1:], halves, strict=True):
-        block = elimination.result
-        apart[half] = Block(1, filled, block.ports, block.groups)
-        filled += block.ports**2
+    apart = {half: elimination.result for half, elimination in zip(_halves(box)[1:], halves, strict=True)}
     last = _Walk(rows, columns, right, top, lambda walk, box, store: apart.get(box)).run()
-    return Tree(parts, stored, halves, last._replace(work=(last.work[0], filled)))
+    return Tree(parts, stored, halves, last)
 
 
 def eliminated(rows: int, columns: int, right: bool, top: bool) -> Elimination:
