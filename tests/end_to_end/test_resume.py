@@ -35,7 +35,8 @@ class StopAt(Watcher):
 
 def same_folder(one: Path, other: Path) -> None:
     assert figures(one) == figures(other)
-    assert (one / "arrays.safetensors").read_bytes() == (other / "arrays.safetensors").read_bytes()
+    for name in ("arrays.safetensors", "snapshots.safetensors"):
+        assert (one / name).read_bytes() == (other / name).read_bytes()
 
 
 EXPERIMENTS: dict[str, Callable[[], Experiment]] = {

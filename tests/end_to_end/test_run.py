@@ -33,6 +33,7 @@ def result(done: Path) -> dict:
 
 def test_the_folder_is_complete(done: Path):
     names = {"config.json", "history.jsonl", "result.json", "arrays.safetensors", "checkpoint.safetensors"}
+    names |= {"snapshots.safetensors"}
     assert {path.name for path in done.iterdir()} == names
 
 

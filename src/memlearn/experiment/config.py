@@ -67,6 +67,9 @@ class Training(Component):
     wear: Wear = setting(Wear(), doc="counts of writes and wear")
     energy: bool = setting(True, doc="add up the heat of reads and pulses in the cells; else costs take mean cells")
     checkpoint_every: int = quantity(10_000, unit="1", ge=1, doc="images between checkpoints, within an epoch")
+    snapshots: int = quantity(
+        12, unit="1", ge=0, le=100, doc="small pictures of the arrays that are kept of the training, for the report"
+    )
     evaluate_batch: int = quantity(
         1000, unit="1", ge=1, doc="images of one evaluation read; with read noise another value draws other numbers"
     )

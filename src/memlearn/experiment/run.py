@@ -131,6 +131,7 @@ def _train(session: Session, folder: Path, watcher: Watcher) -> dict[str, Any]:
         if lost := session.chips.transfer():
             watcher.note(f"{lost} cells of the chips did not reach their targets.")
         _save(session, folder)
+    session.look()
     with _signals() as received:
         while session.epoch < epochs:
             order, saved = session.order(), session.image
@@ -148,6 +149,7 @@ def _train(session: Session, folder: Path, watcher: Watcher) -> dict[str, Any]:
             _stop(session, folder, received)
         figures = record.result(session)
         record.write_arrays(session, folder)
+        session.snapshots.write(folder)
         storage.write_json(folder / storage.RESULT, figures)  # last: it says that the run is whole
     return figures
 

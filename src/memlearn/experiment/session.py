@@ -25,6 +25,7 @@ from . import network
 from .checkpoint import Checkpoint, prefixed
 from .chips import Chips
 from .config import Experiment
+from .snapshots import Snapshots
 from .storage import CHECKPOINT
 from .transfer import programmed
 from .versions import versions
@@ -98,6 +99,8 @@ class Session:
     started: dict[str, Any] | None = None
     """Figures of the programming before training, where there is one and it is done."""
 
+    snapshots: Snapshots = field(default_factory=lambda: Snapshots(0, 0))
+
     chips: Chips | None = None
     """Where some of the arrays live, if they are not all simulated."""
 
@@ -142,6 +145,12 @@ class Session:
         self.image += len(chosen)
         self.seconds += taken
         self.epoch_seconds += taken
+        self.look()
+
+    def look(self) -> None:
+        """Take a picture of the arrays if one is due; chips are not read for it."""
+        if self.chips is None or not self.chips.opened:
+            self.snapshots.look(self.overall.images + self.main.totals.images, tiles(self.main.model))
 
     def finish_epoch(self) -> dict[str, Any]:
         """Evaluate, write the epoch's record, and stand at the beginning of the next one."""
@@ -195,7 +204,8 @@ class Session:
             "started": self.started,
         }
         twin = self.twin.tensors("float") if self.twin is not None else {}
-        return Checkpoint({**self.main.tensors("model"), **twin}, record)
+        pictures = prefixed("snapshots", self.snapshots.tensors())
+        return Checkpoint({**self.main.tensors("model"), **twin, **pictures}, record)
 
     def load(self, checkpoint: Checkpoint, folder: Path) -> None:
         """Go on from a checkpoint of the same experiment and data.
@@ -219,6 +229,7 @@ class Session:
             self.twin.totals = _totals(record["twin_totals"])
         self.ledger.load(record["ledger"])
         self.ledger.load_amounts(record["amounts"])
+        self.snapshots.load(checkpoint.part("snapshots"))
         if (census := self._census) is not None:
             census.load(record["census"])
         self.first, self.started = record["first"], record["started"]
@@ -271,7 +282,8 @@ def begin(experiment: Experiment, data_directory: Path | None) -> Session:
             twin = _float_trainee(experiment, data, yardstick)
     initial = {name: tile.conductance.clone() for name, tile in tiles(main.model).items()}
     ledger = Ledger(measures=experiment.training.energy)
-    return Session(experiment, data, data_directory, main, twin, initial, ledger)
+    snapshots = Snapshots(experiment.training.snapshots, experiment.training.epochs * (drawn or there))
+    return Session(experiment, data, data_directory, main, twin, initial, ledger, snapshots=snapshots)
 
 
 def pulsed_share(totals: Totals, cells: int) -> float:

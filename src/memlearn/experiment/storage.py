@@ -11,8 +11,9 @@ from ..core.errors import DataError, InputError
 
 CONFIG, HISTORY, RESULT = "config.json", "history.jsonl", "result.json"
 ARRAYS, CHECKPOINT, REPORT = "arrays.safetensors", "checkpoint.safetensors", "report.html"
+SNAPSHOTS = "snapshots.safetensors"
 SWEEP, COMPARE = "sweep.json", "compare.json"
-RUN_FILES = (RESULT, HISTORY, ARRAYS, CHECKPOINT, REPORT, CONFIG)
+RUN_FILES = (RESULT, HISTORY, ARRAYS, SNAPSHOTS, CHECKPOINT, REPORT, CONFIG)
 """In the order in which they are removed: what says "finished" goes first, what says "ours" last."""
 
 

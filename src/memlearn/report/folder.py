@@ -104,7 +104,9 @@ class Result(_Record):
     endurance: float | None = None
     images_to_first_failure: float | None = None
     layers: tuple[Layer, ...] = ()
-    ledger: dict[str, int] = {}
+    images: int | None = None
+    cost: dict[str, Any] | None = None
+    ledger: dict[str, float] = {}
     sources: tuple[str, ...] = ()
 
 

@@ -9,11 +9,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from . import figures, formats, summary, tables
+from ..core.errors import MemlearnError
+from ..devices import Preset
+from ..experiment import Experiment
+from . import figures, formats, spent, summary, tables
+from .chart import as_figure
+from .device import DeviceSheet
 from .folder import Layer, Run, read_layer, read_runs, write_atomically
 from .layers import layer_figures
-from .page import plots
+from .page import plots, script
 from .page import render as render_page
+from .through import layer_through
 from .wires import layer_wires
 
 _SIDE = 200
@@ -74,14 +80,24 @@ def _section(run: Run, *, index: int, side: int) -> dict[str, Any]:
     for i, layer in enumerate(run.result.layers):
         arrays = read_layer(run.folder, layer.name)
         drawn = layer_figures(arrays, index=index, side=side) + layer_wires(run.config, arrays, side)
-        shown = plots(drawn, f"run-{index}-layer-{i}")
-        layers.append({"name": _heading(layer.name), "size": _size(layer), "figures": shown})
+        name = f"run-{index}-layer-{i}"
+        through = _through(run, layer, name, index)
+        if through is not None:  # it shows what the first three do, and more
+            weights, wear = drawn[3]._replace(wide=True), drawn[4:6]
+            drawn = [*wear, weights, *drawn[6:]]
+        own = {"name": _heading(layer.name), "size": _size(layer), "figures": plots(drawn, name)}
+        layers.append({**own, "through": through})
     source = shlex.quote(str(run.folder / "config.json"))
     target = shlex.quote(f"{run.folder.resolve().name}-again")
     return {
         "label": run.label,
         "paragraph": summary.paragraph([run]),
         "layers": layers,
+        "device": plots(_device(run), f"run-{index}-device"),
+        "spent": plots(spent.bars(run.result.cost), f"run-{index}-cost"),
+        "components": spent.component_table(run.result.cost),
+        "sensitivity": spent.sensitivity_table(run.result.cost),
+        "cost_notes": spent.notes(run.result.cost),
         "layer_table": tables.layer_table(run.result),
         "writes": tables.writes_table(run.result),
         "ledger": tables.ledger_table(run.result),
@@ -90,6 +106,26 @@ def _section(run: Run, *, index: int, side: int) -> dict[str, Any]:
         "command": f"memlearn run {source} --out {target}",
         "config": json.dumps(run.config, indent=2, ensure_ascii=False),
     }
+
+
+def _through(run: Run, layer: Layer, name: str, index: int) -> dict[str, Any] | None:
+    """The slider of a layer and the two figures that it moves; None where the run has kept nothing to move through."""
+    each = run.result.images // run.result.epochs if run.result.images and run.result.epochs else None
+    found = layer_through(run.folder, layer.name, each, figures.colour(index))
+    if found is None:
+        return None
+    return {"id": f"{name}-through", "figures": plots(found.figures, f"{name}-through"), "frames": script(found.frames),
+            "labels": found.frames["labels"]}
+
+
+def _device(run: Run) -> list[figures.Figure]:
+    """The curves of the run's device; none where its settings are of another version."""
+    try:
+        device = Experiment.from_table(run.config).device
+    except MemlearnError:
+        return []
+    sheet = DeviceSheet(Preset(device.kind, "", device, (), (), {}, {}))
+    return [as_figure(panel) for panel in sheet.panels[:2]]
 
 
 def _side(layers: int) -> int:

@@ -7,14 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from ..experiment.snapshots import strides
 from . import formats, histograms
 from .figures import Figure, axis, colour, whole
 from .folder import LayerArrays
 
-_MICRO = 1e6
+MICRO = 1e6
 _EDGES = 64
 """More tiles than this are not outlined: the lines would hide the cells."""
-_UNIT = "\N{MICRO SIGN}S"
+UNIT = "\N{MICRO SIGN}S"
 _AVERAGED, _THINNED = "drawn as means over blocks of {} × {} cells", "one cell of every {} × {} drawn"
 
 
@@ -26,7 +27,7 @@ def layer_figures(arrays: LayerArrays, *, index: int, side: int) -> list[Figure]
         index: position of the run in the report, for its colour.
         side: the largest number of blocks of a map along an axis.
     """
-    before, after = (grid[np.isfinite(grid)] * _MICRO for grid in (arrays.before, arrays.after))
+    before, after = (grid[np.isfinite(grid)] * MICRO for grid in (arrays.before, arrays.after))
     weights = arrays.weight[np.isfinite(arrays.weight)].ravel()
     counts = arrays.pulses[np.isfinite(arrays.pulses)]
     own = colour(index)
@@ -34,9 +35,9 @@ def layer_figures(arrays: LayerArrays, *, index: int, side: int) -> list[Figure]
         *_conductance_maps(arrays, side=side),
         Figure(
             "Conductances",
-            f"Grey: before training, {_about(before, _UNIT)}. In colour: after, {_about(after, _UNIT)}.",
+            f"Grey: before training, {_about(before, UNIT)}. In colour: after, {_about(after, UNIT)}.",
             histograms.before_and_after(before, after, colour=own),
-            histograms.layout(f"conductance ({_UNIT})", "cells", showlegend=True),
+            histograms.layout(f"conductance ({UNIT})", "cells", showlegend=True),
         ),
         Figure(
             "Weights",
@@ -89,22 +90,21 @@ def thinned(grid: np.ndarray, side: int) -> tuple[np.ndarray, tuple[int, int]]:
     Returns:
         The cells that are left, and the steps between rows and between columns.
     """
-    tall, wide = (max(1, -(-n // side)) for n in grid.shape)
-    wide += wide % 2 if wide > 1 else 0
+    tall, wide = strides((grid.shape[0], grid.shape[1]), side)
     return grid[::tall, ::wide], (tall, wide)
 
 
 def _conductance_maps(arrays: LayerArrays, *, side: int) -> list[Figure]:
     """Both maps on the same colours, so that they compare."""
-    before, block = thinned(arrays.before * _MICRO, side)
-    after, _ = thinned(arrays.after * _MICRO, side)
+    before, block = thinned(arrays.before * MICRO, side)
+    after, _ = thinned(arrays.after * MICRO, side)
     low, high = histograms.value_range(np.concatenate([before.ravel(), after.ravel()]))
     about = _about_map(arrays, block, _THINNED)
     return [
         Figure(
             f"Conductance {when} training",
             f"{about} Both maps share their colours.",
-            [block_map(grid, block, low=low, high=high, scale="Viridis", unit=_UNIT)],
+            [block_map(grid, block, low=low, high=high, scale="Viridis", unit=UNIT)],
             _on_array(arrays),
             340,
         )

@@ -152,7 +152,7 @@ def writes_table(result: Result) -> Grid:
 
 def ledger_table(result: Result) -> Grid:
     """Counted events, one row per layer and pass, and their sums."""
-    counts: dict[str, dict[str, int]] = {}
+    counts: dict[str, dict[str, float]] = {}
     for key, n in result.ledger.items():
         layer, during, event = (["", "", *key.rsplit("/", 2)])[-3:]
         counts.setdefault(f"{layer}, {during}".strip(", "), {})[event] = n

@@ -10,7 +10,7 @@
   const resolve = (value, css, key = "") => {
     if (Array.isArray(value)) return value.map((item) => resolve(item, css, key));
     if (value && typeof value === "object") {
-      if (value.bdata) return value;
+      if (value.bdata || ArrayBuffer.isView(value)) return value;
       return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, resolve(item, css, name)]));
     }
     const named = typeof value === "string" && value.startsWith("@") && /color$/.test(key);
@@ -48,6 +48,45 @@
     return Plotly.react(plot, resolve(data, css), resolve({ ...look(layout), ...size }, css), settings);
   };
   const drawn = (plot) => plot.classList.contains("js-plotly-plot");
+
+  // A slider moves a map and a histogram through the moments that the run has kept.
+  const unpacked = (text, rows, low, high) => {
+    const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+    const columns = bytes.length / rows;
+    return Array.from({ length: rows }, (_, i) => Float32Array.from(
+      bytes.subarray(i * columns, (i + 1) * columns),
+      (level) => (level === 255 ? NaN : low + (level / 254) * (high - low)),
+    ));
+  };
+  document.querySelectorAll("script[data-through]").forEach((script) => {
+    const frames = JSON.parse(script.textContent);
+    const group = document.getElementById(script.dataset.through);
+    const [map, histogram] = group.querySelectorAll(".plot");
+    const [slider, output, button] = ["input", "output", "button"].map((tag) => group.querySelector(tag));
+    const show = () => {
+      const k = Number(slider.value);
+      output.textContent = frames.labels[k];
+      slider.setAttribute("aria-valuetext", frames.labels[k]);
+      specs.get(map).data[0].z = unpacked(frames.maps[k], frames.rows, frames.low, frames.high);
+      specs.get(histogram).data[1].y = frames.counts[k];
+      [map, histogram].forEach((plot) => drawn(plot) && draw(plot));
+    };
+    let timer = null;
+    const stop = () => { clearInterval(timer); timer = null; button.textContent = "Play"; };
+    const step = () => {
+      slider.value = Number(slider.value) + 1;
+      show();
+      if (slider.value === slider.max) stop();
+    };
+    button.addEventListener("click", () => {
+      if (timer !== null) { stop(); return; }
+      if (slider.value === slider.max) { slider.value = 0; show(); }
+      button.textContent = "Stop";
+      timer = setInterval(step, 500);
+    });
+    slider.addEventListener("input", () => { stop(); show(); });
+    show();
+  });
 
   // A figure is drawn when it comes near the screen: a page with a hundred of them opens as fast as one with two.
   const near = new IntersectionObserver((entries) => {
