@@ -84,7 +84,7 @@ def test_one_run_is_told_in_words_and_figures(tmp_path: Path):
 def test_every_figure_is_one_that_plotly_takes(tmp_path: Path):
     page = page_of([write_run(tmp_path / "a", tile=(4, 5))])
     places = {attributes.get("id") for attributes in page.all("div")}
-    assert len(page.specs) == 3 + 2 * 6
+    assert len(page.specs) == 3 + 2 * 6 + 2
     assert set(page.specs) <= places
     for spec in page.specs.values():
         plain = json.loads(re.sub(r'"@[a-z0-9-]+"', '"#000000"', json.dumps(spec)))

@@ -42,7 +42,7 @@ def test_few_runs_stand_side_by_side(result: dict[str, Any]):
 
 def test_many_runs_take_a_line_each(result: dict[str, Any]):
     lines = shown([result] * 6).splitlines()
-    assert sum("91.20 %" in line and "12.3 M" in line for line in lines) == 6
+    assert sum("91.20 %" in line and "4,321" in line for line in lines) == 6
     assert all(len(line) <= 80 for line in lines)
 
 

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..core.errors import DataError, InputError, MemlearnError
+from ..cost import Cost
 from . import storage, sweep
 from .compared import row_figures
 from .config import Experiment
+from .costs import bill_from
 from .files import read_experiment, read_table
 from .run import resume, run
 from .versions import changes, versions
@@ -116,8 +118,8 @@ def rows_of(files: Sequence[Path], seeds: int | None) -> tuple[list[Row], dict[s
 
 
 def digest(experiment: Experiment) -> str:
-    """What a run is known by: all settings that decide its figures, names and descriptions aside."""
-    return experiment.replace(name="run", description="", reproduces="").digest()[:_KEPT]
+    """What a run is known by: all settings but names, descriptions and assumptions on costs."""
+    return experiment.replace(name="run", description="", reproduces="", cost=Cost()).digest()[:_KEPT]
 
 
 def _rows(file: Path) -> list[tuple[Row, list[int]]]:
@@ -154,12 +156,21 @@ def _figures(experiment: Experiment, runs: Path, data: Path | None, watcher: Wat
     if _holds(folder, experiment):
         try:
             figures = resume(folder, watcher=watcher)
+            figures = _priced(figures, experiment.cost)
             if other := changes(figures["versions"], versions()):
                 watcher.note(f"{folder} was run with other versions ({other}); remove it to run it again.")
             return figures
         except DataError as error:  # killed before its first checkpoint, or damaged
             watcher.note(f"{error} It is run again.")
     return run(experiment, folder, data_directory=data, overwrite=True, watcher=watcher)
+
+
+def _priced(figures: dict[str, Any], cost: Cost) -> dict[str, Any]:
+    """The figures with the bill of these assumptions, which the run need not have been made with."""
+    if not figures.get("cost") or figures["cost"]["assumptions"] == cost.table():
+        return figures
+    found = bill_from(figures, cost)
+    return figures if found is None else {**figures, "cost": found.table(sensitive=False)}
 
 
 def _holds(folder: Path, experiment: Experiment) -> bool:

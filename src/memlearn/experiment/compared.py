@@ -31,9 +31,8 @@ def row_figures(results: Sequence[tuple[int, str, Mapping[str, Any]]]) -> dict[s
 def run_figures(result: Mapping[str, Any]) -> dict[str, Any]:
     """The figures of one run: fractions, counts, and SI units; None where the run does not know."""
     accuracy, yardstick = result.get("test_accuracy"), result.get("float_test_accuracy")
-    pulsed, first = result.get("cells_pulsed_per_step"), result.get("images_to_first_failure")
-    cost = result.get("cost") or {}
-    images = result.get("images")
+    pulsed, cost = result.get("cells_pulsed_per_step"), result.get("cost") or {}
+    wear = cost.get("wear", {})
     return {
         "test_accuracy": accuracy,
         "validation_accuracy": result.get("validation_accuracy"),
@@ -43,14 +42,12 @@ def run_figures(result: Mapping[str, Any]) -> dict[str, Any]:
         "pulses_per_cell_p99": result.get("pulses_per_cell_p99"),
         "pulses_per_cell_max": result.get("pulses_per_cell_max"),
         "writes_eliminated": None if pulsed is None else 1 - pulsed,
-        "energy": cost.get("energy"),
-        "latency": cost.get("latency"),
-        "area": cost.get("area"),
+        **{what: cost.get(what, {}).get("total") for what in ("energy", "latency", "area")},
         "digital_bits_per_weight": result.get("digital_bits_per_weight"),
         "digital_bits_per_neuron": result.get("digital_bits_per_neuron"),
-        "images_to_first_failure": first,
-        "lifetime_runs": None if first is None or not images else first / images,
-        "energy_by_pass": dict(cost.get("energy_by_pass") or {}),
+        "images_to_first_failure": wear.get("images_to_first_failure"),
+        "lifetime_runs": wear.get("training_runs"),
+        "energy_by_pass": dict(cost.get("energy", {}).get("by_pass", {})),
     }
 
 

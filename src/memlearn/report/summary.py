@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from . import formats
+from .chart import with_unit
 from .folder import Result, Run
 from .tables import gap
 
@@ -36,8 +37,16 @@ def headlines(result: Result) -> list[Headline]:
             f"busiest cell: {formats.count(result.pulses_per_cell_max)}",
         ),
         Headline(formats.share(result.cells_pulsed_per_step), "of the cells pulsed per step", _size(result)),
-        Headline(formats.count(result.adc_conversions), "conversions by ADCs", reads),
+        _spent(result) or Headline(formats.count(result.adc_conversions), "conversions by ADCs", reads),
     ]
+
+
+def _spent(result: Result) -> Headline | None:
+    if result.cost is None:
+        return None
+    energy, time, area = (result.cost[what]["total"] for what in ("energy", "latency", "area"))
+    remark = f"in {with_unit(time, 's', digits=3)} on {1e6 * area:.3g} mm²"
+    return Headline(with_unit(energy, "J", digits=3), "energy of the training", remark)
 
 
 def _one(result: Result) -> str:
@@ -59,6 +68,12 @@ def _one(result: Result) -> str:
         )
     if result.cells_pulsed_per_step is not None:
         parts.append(f"A training step pulsed {formats.share(result.cells_pulsed_per_step)} of the cells.")
+    if (spent := _spent(result)) is not None and result.cost is not None:
+        by_pass = result.cost["energy"]["by_pass"]
+        most = max(by_pass, key=lambda name: by_pass[name], default=None)
+        share = by_pass[most] / (result.cost["energy"]["total"] or 1.0) if most else 0.0
+        where = f", {formats.percent(share, digits=0)} of it in the {most} pass" if most else ""
+        parts.append(f"The training takes {spent.value}{where}, {spent.remark}.")
     parts.append(
         f"Reading took {formats.count(result.adc_conversions)} ADC conversions, "
         f"{formats.count(result.dac_conversions)} DAC conversions and {formats.count(result.comparisons)} comparisons."

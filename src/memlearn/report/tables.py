@@ -9,8 +9,10 @@ from rich.table import Table
 from rich.text import Text
 
 from . import formats
+from .chart import with_unit
 from .folder import Result, Run, as_result
 
+_GAP = "\N{NO-BREAK SPACE}"
 _ACROSS = 4
 """Up to so many runs stand side by side, one figure a line; more runs take one line each."""
 _BRIEF = {
@@ -19,9 +21,9 @@ _BRIEF = {
     "Gap to float (points)": "Gap",
     "Pulses per cell, mean": "Pulses/cell",
     "Pulses per cell, max": "Max",
-    "ADC conversions": "ADC",
-    "DAC conversions": "DAC",
-    "Comparisons": "Comp.",
+    "Energy": "Energy",
+    "Time in hardware": "Time",
+    "Area": "Area",
 }
 """What fits a line of a terminal when every run has only one."""
 
@@ -50,6 +52,13 @@ def _saved(result: Result) -> float | None:
     return None if result.writes_eliminated is None else result.writes_eliminated.first_epoch.all_cells
 
 
+def _cost(result: Result, what: str, unit: str) -> str:
+    if result.cost is None:
+        return formats.MISSING
+    total = result.cost[what]["total"]
+    return f"{1e6 * total:.3g}{_GAP}mm²" if what == "area" else with_unit(total, unit, digits=3)
+
+
 _FIGURES: tuple[tuple[str, Callable[[Result], str]], ...] = (
     ("Test accuracy", lambda r: formats.percent(r.test_accuracy)),
     ("Float test accuracy", lambda r: formats.percent(r.float_test_accuracy)),
@@ -60,6 +69,9 @@ _FIGURES: tuple[tuple[str, Callable[[Result], str]], ...] = (
     ("Cells pulsed per step", lambda r: formats.share(r.cells_pulsed_per_step)),
     ("Writes eliminated, first epoch", lambda r: formats.percent(_saved(r))),
     ("Images to first failure", lambda r: formats.count(r.images_to_first_failure)),
+    ("Energy", lambda r: _cost(r, "energy", "J")),
+    ("Time in hardware", lambda r: _cost(r, "latency", "s")),
+    ("Area", lambda r: _cost(r, "area", "m²")),
     ("ADC conversions", lambda r: formats.count(r.adc_conversions)),
     ("DAC conversions", lambda r: formats.count(r.dac_conversions)),
     ("Comparisons", lambda r: formats.count(r.comparisons)),
@@ -71,7 +83,7 @@ _FIGURES: tuple[tuple[str, Callable[[Result], str]], ...] = (
     ("Update method", lambda r: r.update_method or formats.MISSING),
     ("Set automatically", lambda r: ", ".join(f"{k} = {v:g}" for k, v in r.choices.items()) or formats.MISSING),
     ("Epochs", lambda r: formats.exact(r.epochs)),
-    ("Training time", lambda r: formats.seconds(r.train_seconds)),
+    ("Simulated in", lambda r: formats.seconds(r.train_seconds)),
     ("Seed", lambda r: formats.MISSING if r.seed is None else str(r.seed)),
 )
 

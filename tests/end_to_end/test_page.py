@@ -1,0 +1,138 @@
+"""Pages in a browser: no errors, no requests, every figure drawn, slider and keyboard at work, in all themes.
+
+Skipped where Chromium is missing: apt-get install chromium.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from memlearn.experiment import compare, run
+from memlearn.report import write_report
+from memlearn.report.compare_page import write_comparison
+from tests.end_to_end.small import small, table
+
+playwright = pytest.importorskip("playwright.sync_api", reason="the playwright package is missing")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is missing; apt-get install chromium")
+ARGS = ["--no-sandbox", "--headless", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
+        "--disable-sync", "--no-first-run"]
+LARGEST = 8e6
+UNDRAWN = "[...document.querySelectorAll('.plot')].filter(plot => !plot.classList.contains('js-plotly-plot')).length"
+Z = "JSON.stringify(Array.from(document.querySelector('.through .plot').data[0].z, row => Array.from(row)))"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[playwright.Browser]:
+    with playwright.sync_playwright() as started:
+        opened = started.chromium.launch(executable_path=CHROMIUM, args=ARGS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("report") / "run"
+    run(small(data={"train_limit": 48}, crossbar={"wires": {"kind": "resistive"}}), folder)
+    return write_report([folder])
+
+
+@pytest.fixture(scope="module")
+def comparison(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("comparison")
+    names = "one", "other"
+    for name in names:
+        changes = table(name=name, data={"train_limit": 48}, training={"epochs": 1}, rule={"kind": "rounded_sgd"})
+        (folder / f"{name}.json").write_text(json.dumps({**changes, "seed": len(name)}))
+    compare([folder / f"{name}.json" for name in names], folder / "out")
+    return write_comparison(folder / "out")
+
+
+def opened(browser: playwright.Browser, file: Path, **options) -> tuple[playwright.Page, list[str]]:
+    """The page with all its figures drawn, and what it complained of or asked for."""
+    page = browser.new_page(**options)
+    wrong: list[str] = []
+    page.on("console", lambda message: wrong.append(message.text))
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("request", lambda request: wrong.append(request.url) if request.url != file.as_uri() else None)
+    page.goto(file.as_uri())
+    page.evaluate("document.querySelectorAll('details').forEach(item => { item.open = true; })")
+    for plot in page.query_selector_all(".plot"):
+        plot.scroll_into_view_if_needed()
+    page.wait_for_function(f"{UNDRAWN} === 0", timeout=10_000)
+    return page, wrong
+
+
+@pytest.fixture(scope="module")
+def shown(browser: playwright.Browser, report: Path) -> Iterator[playwright.Page]:
+    """The report, for those who move through it."""
+    page, wrong = opened(browser, report)
+    yield page
+    assert wrong == []
+    page.close()
+
+
+@pytest.mark.parametrize("which", ["report", "comparison"])
+@pytest.mark.parametrize("options", [
+    {"color_scheme": "light"}, {"color_scheme": "dark", "viewport": {"width": 390, "height": 844}},
+], ids=["light", "dark, a phone"])
+def test_every_figure_is_drawn_without_an_error_or_a_request(
+    browser: playwright.Browser, request: pytest.FixtureRequest, which: str, options: dict
+):
+    file: Path = request.getfixturevalue(which)
+    assert file.stat().st_size < LARGEST
+    page, wrong = opened(browser, file, **options)
+    assert page.locator(".plot").count() >= 3 and page.locator(".plot .main-svg").count() > 0
+    assert wrong == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (paper == "rgb(255, 255, 255)") == (options["color_scheme"] == "light")
+    page.close()
+
+
+def test_the_slider_moves_through_the_training_by_keyboard_and_button(shown: playwright.Page):
+    page = shown
+    slider, output = page.locator(".through input").first, page.locator(".through output").first
+    last, after = output.text_content(), page.evaluate(Z)
+    slider.focus()
+    page.keyboard.press("Home")
+    assert output.text_content() == slider.get_attribute("aria-valuetext") == "before training"
+    before = page.evaluate(Z)
+    assert before != after
+    page.keyboard.press("End")
+    assert output.text_content() == last and page.evaluate(Z) == after
+    button = page.locator(".through button").first
+    button.focus()
+    page.keyboard.press("Enter")
+    assert output.text_content() == "before training" and button.text_content() == "Stop"
+    page.keyboard.press("Enter")
+    assert button.text_content() == "Play"
+
+
+def test_the_keyboard_reaches_the_content_and_whatever_scrolls(shown: playwright.Page):
+    shown.reload()
+    shown.keyboard.press("Tab")
+    assert shown.evaluate("document.activeElement.className") == "skip"
+    shown.keyboard.press("Enter")
+    assert shown.evaluate("location.hash") == "#content"
+    for kind in (".scroll", "summary", "pre", ".through input", ".through button"):
+        shown.locator("details").first.evaluate("item => { item.open = true; }")
+        shown.locator(kind).first.focus()
+        assert shown.evaluate("kind => document.activeElement.matches(kind)", kind), kind
+    shown.locator("summary").first.focus()
+    shown.keyboard.press("Enter")
+    assert shown.locator("details").first.get_attribute("open") is None
+
+
+def test_on_paper_everything_is_drawn_and_light(browser: playwright.Browser, report: Path):
+    page, wrong = opened(browser, report, color_scheme="dark")
+    assert len(page.pdf(format="A4")) > 50_000
+    assert page.evaluate(UNDRAWN) == 0 and wrong == []
+    page.emulate_media(media="print")
+    assert not page.locator(".through button").first.is_visible()
+    page.close()
