@@ -15,7 +15,7 @@ from .arrays.wires import AnyWires, IdealWires, Matrices, ResistiveWires
 from .cells import AnyCell, Single
 from .core.component import Component, kind_of, quantity, setting
 from .core.errors import InputError, nearest
-from .core.ledger import Event, Ledger, Pass
+from .core.ledger import Amount, Event, Ledger, Pass
 from .core.random import Stream
 from .core.types import Counts, PulsePlan
 from .devices import AnyDevice, Backend, ConstantStep, DeviceState
@@ -25,6 +25,7 @@ from .periphery import ADC, DAC, Address, AnyDriver, AnySense, Driven
 from .programming import Sent, Targets
 from .programming.base import Parallelism
 from .programming.delivery import Delivery
+from .programming.heat import Amounts, PulseMeter, Sums
 from .programming.schemes import AbstractScheme, Known, Order, Programmed
 
 
@@ -147,6 +148,7 @@ class Tile(nn.Module):
         seen = isinstance(wires, ResistiveWires) and wires.weakens_writes
         self.delivery = Delivery(wires, device, self.mask) if seen else None
         self.gains: LineGains | None = None  # correction circuits on the lines of a forward read
+        self._sums: tuple[tuple[int, ...], Sums] | None = None
 
     @property
     def state(self) -> DeviceState:
@@ -207,10 +209,15 @@ class Tile(nn.Module):
         mapping = self.array.crossbar.mapping
         if way is Pass.FORWARD:
             lines = mapping.row_lines(voltage).transpose(0, 1)[:, None]
-            if self.gains is None:
-                return mapping.column_signal(self._currents(lines, False, at))
-            return mapping.column_signal(self.gains.restore(self._currents(self.gains.drive(lines), False, at)))
-        current = self._currents(mapping.column_lines(voltage).transpose(0, 1)[None], True, at)
+            driven = lines if self.gains is None else self.gains.drive(lines)
+            current = self._currents(driven, False, at)
+            if self.measures:
+                self._measure(driven, self.serves, False)
+            return mapping.column_signal(current if self.gains is None else self.gains.restore(current))
+        lines = mapping.column_lines(voltage).transpose(0, 1)[None]
+        current = self._currents(lines, True, at)
+        if self.measures:
+            self._measure(lines, Pass.BACKWARD, True)
         return mapping.row_signal(current).transpose(0, 1)
 
     def sense(self, signal: Tensor, driven: Driven, way: Pass, at: Address) -> Tensor:
@@ -258,11 +265,17 @@ class Tile(nn.Module):
             plan: `Counts` with the shape of the cells, or `Trains` over their lines.
             slots: the time that it takes.
         """
+        # Trains that lines weaken are sent step by step, and find what no step adds up.
+        seen = self.measures and (self.delivery is None or isinstance(plan, Counts))
+        meter = PulseMeter(plan, self.array.device.visible(self.state), self.sums()) if seen else None
         at = self._address("update", 2)
         if self.delivery is None:
-            tally = self._send(plan, at)
+            tally = self._send(plan, at, meter)
         else:
             tally, slots = self._deliver(plan, at, self.delivery.wires.write_order)
+        if meter is not None:
+            after = self.array.device.visible(self.state)
+            self.enter(Pass.UPDATE, meter.amounts(after, tally.pulses, slots))
         if self.ledger is not None:
             self.ledger.count(self.name, self.writing, Event.PULSE, tally.pulses)
             self.ledger.count(self.name, self.writing, Event.PULSED_CELL, tally.cells)
@@ -428,6 +441,44 @@ class Tile(nn.Module):
         during = self.serves if during is Pass.FORWARD else during
         self.ledger.count(self.name, during, Event.CELL_READ, samples * self.cells)
 
+    # What reads and pulses find in the cells, where the ledger measures.
+
+    @property
+    def measures(self) -> bool:
+        """Whether the heat of reads and pulses is added up."""
+        return self.ledger is not None and self.ledger.measures
+
+    def enter(self, during: Pass, amounts: Amounts) -> None:
+        """Enter amounts."""
+        assert self.ledger is not None
+        for amount, value in amounts.items():
+            self.ledger.add(self.name, during, amount, value)
+
+    def sums(self) -> Sums:
+        """Conductances of the lines, as reads see them; kept until pulses or time change the cells."""
+        now = int(self.events[2]), int(self.events[3]), int(self.events[4])
+        if self._sums is None or self._sums[0] != now:
+            self._sums = now, Sums.of(self.array.device.visible(self.state))
+        return self._sums[1]
+
+    def _measure(self, lines: Tensor, during: Pass, transposed: bool) -> None:
+        """Enter what lines (tiles that differ, or 1, twice, then samples, lines), V, of a read find in the cells.
+
+        The sum of V^2 G, of the cells' conductances behind ideal lines; resistive ones take a part of the voltage, and
+        let word lines drive each other: their heat is what the sources deliver (`wires.power`).
+        """
+        copies = self.tiles[0] if transposed else self.tiles[1]
+        squares = lines.square().sum(-2).double()  # (tiles, tiles, lines)
+        wires, sums = self.array.crossbar.wires, self.sums()
+        if wires.cheap:
+            each = sums.columns if transposed else sums.rows
+            heat = float((squares.expand(*self.tiles, -1).flatten(0, 1).cpu().numpy() * each).sum())
+        else:
+            heat = float(wires.power(self.array.device.visible(self.state), lines, transposed=transposed).sum())
+        driven = int(torch.count_nonzero(lines))
+        found = {Amount.DRIVEN: driven * copies, Amount.SQUARE: float(squares.sum()) * copies, Amount.READ_HEAT: heat}
+        self.enter(during, found)
+
     # Set-up and debugging handles; no learning rule touches them.
 
     def initialise(self, weight: Tensor) -> None:
@@ -438,6 +489,7 @@ class Tile(nn.Module):
         """Set the cells (tile rows, tile columns, rows, columns), S, as near as their bounds let them, uncounted."""
         bounded = conductance.to(self.conductance).clamp(self.parameters_[..., 0], self.parameters_[..., 1])
         self.conductance.copy_(bounded * self.used())
+        self._sums = None
 
     def weight(self) -> Tensor:
         """The weights (inputs, outputs) that the cells stand for."""
@@ -473,10 +525,10 @@ class Tile(nn.Module):
 
     # Where the cells themselves come in: what a real chip does in its own way.
 
-    def _send(self, plan: PulsePlan, at: Address) -> Tally:
+    def _send(self, plan: PulsePlan, at: Address, meter: PulseMeter | None) -> Tally:
         """Pulses reach the cells."""
-        device = self.array.device
-        return device.pulse(self.state, plan, at.stream, at.event, backend=self.backend, threads=self.threads)[1]
+        settings = {"backend": self.backend, "threads": self.threads, "heat": None if meter is None else meter.found}
+        return self.array.device.pulse(self.state, plan, at.stream, at.event, **settings)[1]
 
     def _deliver(self, plan: PulsePlan, at: Address, order: Parallelism) -> tuple[Tally, int]:
         """Pulses reach the cells through the lines; the steps that it takes, one after the other."""

@@ -14,6 +14,7 @@ from ..core.errors import InputError
 from ..core.types import SIGN_BIT, Counts, PulsePlan
 from ..ops.pulse_update import Tally
 from ..periphery import Address
+from ..programming.heat import PulseMeter
 from ..programming.schemes import AbstractScheme, Order, Programmed, WriteVerify
 from ..tile import Tile
 from .base import Chip, ChipError
@@ -87,7 +88,12 @@ class ChipTile(Tile):
             found[i, j] = torch.from_numpy(got["currents"][:, :lines]).to(found)
         return found
 
-    def _send(self, plan: PulsePlan, at: Address) -> Tally:
+    @property
+    def measures(self) -> bool:
+        """Never: what the cells are, the chip alone knows."""
+        return False
+
+    def _send(self, plan: PulsePlan, at: Address, meter: PulseMeter | None) -> Tally:
         if plan.drive is not None:
             allowed = "must be None: a chip sends pulses of its own"
             raise InputError("plan.drive", plan.drive, allowed, "Use a scheme or writer that chooses no voltage.")

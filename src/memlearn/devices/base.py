@@ -272,6 +272,7 @@ class AbstractDevice(Component):
         backend: Backend = "cpu",
         threads: int = 1,
         more: bool = False,
+        heat: np.ndarray | None = None,
     ) -> tuple[DeviceState, Tally]:
         """Apply a plan of identical pulses, exactly as many and in the order that it says.
 
@@ -285,6 +286,8 @@ class AbstractDevice(Component):
                 powers or exponentials to rounding.
             threads: for the compiled kernel; the result does not depend on it.
             more: further pulses of the same write follow; `settle` is to be called after the last.
+            heat: int64 (3,), to which trains add their pulses up, and the conductance that pulses up, and down, find
+                in their cells, fS; see `ops.pulse_update`.
 
         Raises:
             InputError: the plan does not fit the cells.
@@ -292,7 +295,7 @@ class AbstractDevice(Component):
         check_plan(plan, tuple(state.conductance.shape))
         if state.conductance.device.type != "cpu":
             return self._pulse_on_host(state, plan, stream, event, backend, threads, more)
-        tally = self._pulse(state, plan, stream.child("cycle"), event, backend, threads)
+        tally = self._pulse(state, plan, stream.child("cycle"), event, backend, threads, heat)
         return (state, tally) if more else (self.settle(state, stream, event), tally)
 
     def settle(self, state: DeviceState, stream: Stream, event: int) -> DeviceState:
@@ -305,7 +308,14 @@ class AbstractDevice(Component):
         return state
 
     def _pulse(
-        self, state: DeviceState, plan: PulsePlan, stream: Stream, event: int, backend: Backend, threads: int
+        self,
+        state: DeviceState,
+        plan: PulsePlan,
+        stream: Stream,
+        event: int,
+        backend: Backend,
+        threads: int,
+        heat: np.ndarray | None = None,
     ) -> Tally:
         """The law at work on the cells' own memory."""
         if isinstance(plan, Counts) and plan.share is not None:
@@ -326,8 +336,8 @@ class AbstractDevice(Component):
         rows, columns = (trains.cpu().contiguous().numpy() for trains in (plan.rows, plan.columns))
         lines = ((tall, wide, height, width), rows, columns, plan.only_up)
         if backend == "reference":
-            return reference.trains(kernels.step, *args, *lines, *noise, drawn=kernels.drawn)
-        return kernels.trains(*args, *lines, *noise, threads=threads)
+            return reference.trains(kernels.step, *args, *lines, *noise, drawn=kernels.drawn, heat=heat)
+        return kernels.trains(*args, *lines, *noise, threads=threads, heat=heat)
 
     def _driven(self, parameters: Tensor, drive: Drive) -> Tensor:
         """The parameters under other pulses than the device's own."""

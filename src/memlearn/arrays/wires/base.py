@@ -68,3 +68,30 @@ class AbstractWires(Component):
             A, (..., samples, rows).
         """
         return voltage @ self.transfer(conductance, transposed=True).mT
+
+    def power(self, conductance: Tensor, voltage: Tensor, *, transposed: bool = False) -> Tensor:
+        """What the sources of a read deliver, all of which cells and lines turn into heat.
+
+        Here as if no current passed from one driven line into another: V^2 times what a line sends into the senses.
+
+        Arguments:
+            conductance: S, (..., rows, columns).
+            voltage: V, (..., samples, driven lines), as in `currents`.
+            transposed: the bit lines are driven.
+
+        Returns:
+            W, (...), added up over samples.
+        """
+        return heat_of(self.transfer(conductance, transposed=transposed), voltage, transposed)
+
+
+def heat_of(matrix: Tensor, voltage: Tensor, transposed: bool) -> Tensor:
+    """sum of V^2 G, W, (...), added up over samples: lines that see nothing of each other.
+
+    Arguments:
+        matrix: S, (..., rows, columns).
+        voltage: V, (..., samples, driven lines).
+        transposed: the bit lines are driven.
+    """
+    sent = matrix.double().sum(-2 if transposed else -1)
+    return (voltage.double().square().sum(-2) * sent).sum(-1)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ...core.errors import InputError
 from ...ops.lapack import blas_threads
+from ...ops.wires import ports
 from ...ops.wires.network import Ends, Network
 from ..selectors import AbstractSelector, Ohmic
 from .bent import Bent, bent_fields
@@ -124,6 +125,16 @@ def transfer(  # noqa: PLR0913
 def transfers(g: Tensor, network: Network, tolerance: float, solver: Solver) -> Tensor:
     """S, (..., rows, columns), of checked conductances: one elimination an array."""
     return both_transfers(g, (network,), tolerance, solver)[0]
+
+
+def driven(g: Tensor, network: Network, *, words: bool) -> Tensor | None:
+    """S, (..., lines, lines), float64: admittances of the terminals of word lines (or bit lines), of checked
+    conductances; None where lines have no resistance at all."""
+    flat = g.detach().double().cpu().numpy().reshape(-1, *g.shape[-2:])
+    if not all(np.isfinite(rounding(cells, network)) for cells in flat):
+        return None
+    found = [ports.admittances(ports.eliminate(cells, network), network, words=words) for cells in flat]
+    return torch.from_numpy(np.stack(found)).reshape(*g.shape[:-2], *found[0].shape)
 
 
 def both_transfers(g: Tensor, networks: tuple[Network, ...], tolerance: float, solver: Solver) -> list[Tensor]:

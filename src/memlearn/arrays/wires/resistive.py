@@ -9,9 +9,9 @@ from torch import Tensor
 from ...core.component import quantity, setting
 from ...ops.wires.network import Network
 from ..selection import AnySelection, HalfVoltage
-from .base import AbstractWires
+from .base import AbstractWires, heat_of
 from .circuit import DoubleSided, Read, Resistances
-from .functions import both_transfers, transfers
+from .functions import both_transfers, driven, transfers
 from .solvers import Solver
 from .writing import Drivers
 
@@ -88,6 +88,18 @@ class ResistiveWires(AbstractWires):
         networks = self._network(conductance, "forward"), self._network(conductance, "transposed")
         forward, back = both_transfers(conductance, networks, self.tolerance, self.solver)
         return forward, back
+
+    def power(self, conductance: Tensor, voltage: Tensor, *, transposed: bool = False) -> Tensor:
+        """V Y V with the admittances Y of the driven lines, currents from line to line included; costs as much as a
+        matrix of a read. Lines without any resistance at all: as of ideal senses, see the base."""
+        if self.reads == "none" or (transposed and self.reads == "forward"):
+            return heat_of(conductance, voltage, transposed)
+        network = self._network(conductance, "transposed" if transposed else "forward")
+        found = driven(conductance, network, words=not transposed)
+        if found is None:
+            return super().power(conductance, voltage, transposed=transposed)
+        volts = voltage.double().cpu()
+        return ((volts @ found) * volts).sum((-2, -1))
 
     def _network(self, conductance: Tensor, read: Read) -> Network:
         lines = Resistances(self.r_word_line, self.r_bit_line, self.r_source, self.r_sense, self.double_sided)

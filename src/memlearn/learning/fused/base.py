@@ -16,8 +16,10 @@ from ...core.errors import InputError
 from ...core.ledger import Event, Pass
 from ...nn import Linear, Neuron, TernaryMarginLoss
 from ...ops import fused_reads
+from ...programming.heat import Amounts, Sums
 from ...tile import Tile
 from ..rule import Rule
+from .heat import enter_reads, line_sums, reads_meter
 from .reads import loss_of, neuron_of, port_of, switches_of
 
 MAPPINGS = {ReferenceColumn: fused_reads.REFERENCE_COLUMN, DifferentialPair: fused_reads.DIFFERENTIAL_PAIR}
@@ -51,8 +53,21 @@ class AbstractFused(ABC):
         self.tiles = [layer.tile for layer in layers if isinstance(layer.tile, Tile)]
 
     @abstractmethod
-    def run(self, inputs: np.ndarray, labels: np.ndarray, batch: int, tally: np.ndarray) -> tuple[float, int]:
-        """Loss sum and right answers; adds pulses, cells pulsed and slots of each layer to `tally` (L, tallied)."""
+    def run(
+        self, inputs: np.ndarray, labels: np.ndarray, batch: int, tally: np.ndarray, reads: np.ndarray
+    ) -> tuple[float, int]:
+        """Loss sum and right answers; adds pulses, cells pulsed and slots of each layer to `tally` (L, tallied), and
+        what reads find in the cells to `reads`, see `heat.reads_meter`."""
+
+    @abstractmethod
+    def pulse_amounts(self, number: int, sums: Sums, slots: int) -> Amounts:
+        """What the pulses of the last `run` found in the cells of layer `number`.
+
+        Arguments:
+            number: of the layer.
+            sums: of the conductances of its lines.
+            slots: that its writes took.
+        """
 
     @classmethod
     @abstractmethod
@@ -71,8 +86,12 @@ class AbstractFused(ABC):
         """
         tally = np.zeros((len(self.tiles), self.tallied), np.int64)
         rows = self._checked(inputs, labels).detach().contiguous().numpy()
-        loss, correct = self.run(rows, labels.numpy(), batch, tally)
+        reads, before = reads_meter(self.tiles), line_sums(self.tiles) if self.tiles[0].measures else []
+        loss, correct = self.run(rows, labels.numpy(), batch, tally, reads)
         self._account(len(inputs), -(-len(inputs) // batch), tally)
+        for number, (tile, first, last) in enumerate(zip(self.tiles, before, line_sums(self.tiles), strict=False)):
+            enter_reads(tile, reads[number])
+            tile.enter(Pass.UPDATE, self.pulse_amounts(number, first.mean(last), int(tally[number, 2])))
         return Trained(loss, correct, int(tally[:, 0].sum()), int(tally[:, 1].sum()))
 
     def cells(self) -> tuple[tuple[np.ndarray, ...], ...]:

@@ -8,7 +8,9 @@ from typing import ClassVar
 import numpy as np
 
 from ...ops import fused_counts
+from ...ops.heat import Survey
 from ...programming import BlindPulses, RoundedCounts, Sign, Threshold
+from ...programming.heat import Amounts, Sums, count_amounts
 from ...tile import Tile
 from ..accumulate import BatchCounter, DigitalValue, PersistentCounter
 from ..rule import Rule
@@ -22,7 +24,9 @@ class FusedCounts(AbstractFused):
 
     kernel: ClassVar[str] = "fused_counts"
 
-    def run(self, inputs: np.ndarray, labels: np.ndarray, batch: int, tally: np.ndarray) -> tuple[float, int]:
+    def run(
+        self, inputs: np.ndarray, labels: np.ndarray, batch: int, tally: np.ndarray, reads: np.ndarray
+    ) -> tuple[float, int]:
         """See `AbstractFused.run`."""
         layers, keys = self.layer_settings(), tuple(self._keys(tile) for tile in self.tiles)
         nothing = np.zeros((1, 1), np.float32)
@@ -30,7 +34,13 @@ class FusedCounts(AbstractFused):
         scratch = fused_counts.scratch_for(layers, min(batch, len(inputs)))
         kernel = _compiled(self.tiles[0].array.device.kernels)
         images, step = self.images(inputs, labels, batch, layers), self.rule.steps
-        return kernel(*images, keys, *self.kernel_loss(), step, self.cells(), memory, scratch, tally)
+        self.found = tuple(Survey.empty(layer.height, layer.width) for layer in layers)
+        meter = reads, self.found
+        return kernel(*images, keys, *self.kernel_loss(), step, self.cells(), memory, scratch, tally, meter)
+
+    def pulse_amounts(self, number: int, sums: Sums, slots: int) -> Amounts:
+        """See `AbstractFused.pulse_amounts`."""
+        return count_amounts([self.found[number]], sums)
 
     @classmethod
     def fits(cls, rule: Rule) -> bool:

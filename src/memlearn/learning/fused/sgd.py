@@ -9,6 +9,7 @@ import numpy as np
 
 from ...ops import fused_sgd
 from ...programming import StochasticTrains
+from ...programming.heat import Amounts, Sums, train_amounts
 from ...tile import Tile
 from ..accumulate import PerSample
 from ..credit import TwinBackprop
@@ -23,13 +24,28 @@ class FusedSGD(AbstractFused):
 
     kernel: ClassVar[str] = "fused_sgd"
 
-    def run(self, inputs: np.ndarray, labels: np.ndarray, batch: int, tally: np.ndarray) -> tuple[float, int]:
+    def run(
+        self, inputs: np.ndarray, labels: np.ndarray, batch: int, tally: np.ndarray, reads: np.ndarray
+    ) -> tuple[float, int]:
         """See `AbstractFused.run`."""
         layers, keys = self.layer_settings(), self.stream_keys()
         scratch = fused_sgd.scratch_for(layers, min(batch, len(inputs)))
         kernel = _compiled(self.tiles[0].array.device.kernels)
         images, step = self.images(inputs, labels, batch, layers), self.rule.steps
-        return kernel(*images, keys, *self.kernel_loss(), step, self.cells(), scratch, tally)
+        self.found = (
+            np.zeros((len(self.tiles), 3), np.int64),
+            tuple(np.zeros(layer.height, np.int64) for layer in layers),
+            tuple(np.zeros(layer.width, np.int64) for layer in layers),
+        )
+        self.sent = tally[:, 0]
+        meter = reads, *self.found
+        return kernel(*images, keys, *self.kernel_loss(), step, self.cells(), scratch, tally, meter)
+
+    def pulse_amounts(self, number: int, sums: Sums, slots: int) -> Amounts:
+        """See `AbstractFused.pulse_amounts`."""
+        found, rows, columns = (part[number] for part in self.found)
+        heat = found * np.array([1, 1e-15, 1e-15])
+        return train_amounts(heat, float(self.sent[number]), rows[None], columns[None], sums, slots)
 
     @classmethod
     def fits(cls, rule: Rule) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 from ...core.ledger import Event, Pass
 from ...ops import fused_counts, write_verify
 from ...programming import Program
+from ...programming.heat import Amounts, Sums
 from ...programming.schemes import WriteVerify
 from ...tile import Tile
 from ..accumulate import FloatTwin
@@ -26,7 +27,9 @@ class FusedTwin(AbstractFused):
     kernel: ClassVar[str] = "fused_twin"
     tallied: ClassVar[int] = 11
 
-    def run(self, inputs: np.ndarray, labels: np.ndarray, batch: int, tally: np.ndarray) -> tuple[float, int]:
+    def run(
+        self, inputs: np.ndarray, labels: np.ndarray, batch: int, tally: np.ndarray, reads: np.ndarray
+    ) -> tuple[float, int]:
         """See `AbstractFused.run`."""
         layers, scheme = self.layer_settings(), self._scheme
         keys = tuple(write_verify.keys(tile.stream.child("update"), int(tile.events[2])) for tile in self.tiles)
@@ -35,7 +38,11 @@ class FusedTwin(AbstractFused):
         kernel = _compiled(self.tiles[0].array.device.kernels)
         images, most = self.images(inputs, labels, batch, layers), (scheme.events, scheme.max_pulses)
         memory = twins, levels, self.backs()
-        return kernel(*images, keys, *self.kernel_loss(), *most, self.cells(), memory, scratch, tally)
+        return kernel(*images, keys, *self.kernel_loss(), most, self.cells(), memory, scratch, tally, reads)
+
+    def pulse_amounts(self, number: int, sums: Sums, slots: int) -> Amounts:
+        """See `AbstractFused.pulse_amounts`: closed loops count the doses of their pulses themselves."""
+        return {}
 
     @classmethod
     def fits(cls, rule: Rule) -> bool:

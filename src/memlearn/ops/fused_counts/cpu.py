@@ -21,6 +21,7 @@ import numpy as np
 
 from ..fused_reads.cpu import REFERENCE_COLUMN, Layer, find_errors, signals_for, work_for
 from ..guard import Guarded, tagged
+from ..heat import look_at_lines
 from ..pulse_update.cpu import Kernels
 from ..random.cpu import subkey, threefry, uniform
 
@@ -268,26 +269,30 @@ def compile_counting(kernels: Kernels) -> Callable[..., tuple[float, int]]:
         kernels: the law's pulse kernels, whose counts kernel is compiled in.
 
     Returns:
-        train(inputs, labels, batch, layers, switches, keys, loss, margin, step, cells, memory, scratch, tally)
+        train(inputs, labels, batch, layers, switches, keys, loss, margin, step, cells, memory, scratch, tally, meter)
         -> (loss sum, correct): arguments as of `fused_sgd.compile_sgd`, the layers with `Counting`; `memory` a tuple of
         float32 numbers (R, C), of any size where none are kept; `scratch` from `scratch_for`; `tally` int64 (L, 3):
-        pulses, cells pulsed, and per step the largest number of pulses, added up.
+        pulses, cells pulsed, and per step the largest number of pulses, added up; `meter` of `fused_reads.find_errors`,
+        and a tuple of `heat.Survey` for each layer, added to where the first has layers: `heat` is of the cells before
+        and after each write, added up.
     """
     counts_body, fingerprint = kernels.counts_body, kernels.fingerprint
 
     @Guarded
     @numba.njit(cache=True, error_model="numpy", nogil=True)
     @tagged(fingerprint)
-    def train(inputs, labels, batch, layers, switches, keys, loss, margin, step, cells, memory, scratch, tally):  # noqa: ANN001, ANN202, PLR0913
+    def train(inputs, labels, batch, layers, switches, keys, loss, margin, step, cells, memory, scratch, tally, meter):  # noqa: ANN001, ANN202, PLR0913
         _ = fingerprint  # part of the cache key
         conductances, parameters, counters = cells
         signals, work, plans, dues, lines = scratch
+        reads, surveys = meter
+        measures = reads.shape[0] > 0
         total, correct = 0.0, 0
         for start in range(0, inputs.shape[0], batch):
             samples, number = min(batch, inputs.shape[0] - start), start // batch
             here, weights = slice(start, start + samples), (conductances, conductances)
             lost, right = find_errors(
-                layers, switches, loss, margin, number, weights, inputs[here], labels[here], signals, work
+                layers, switches, loss, margin, number, weights, (inputs[here], labels[here]), signals, work, reads
             )
             total, correct = total + lost, correct + right
             for n in range(len(layers)):
@@ -301,6 +306,8 @@ def compile_counting(kernels: Kernels) -> Callable[..., tuple[float, int]]:
                     if largest == 0:
                         continue
                     most = max(most, largest)
+                    if measures:
+                        look_at_lines(surveys[n], plans[n], conductances[n], layer.width, first, last, True)
                     sent, touched = counts_body(
                         conductances[n],
                         parameters[n],
@@ -313,6 +320,8 @@ def compile_counting(kernels: Kernels) -> Callable[..., tuple[float, int]]:
                         first * layer.width,
                         last * layer.width,
                     )
+                    if measures:
+                        look_at_lines(surveys[n], plans[n], conductances[n], layer.width, first, last, False)
                     tally[n, 0] += sent
                     tally[n, 1] += touched
                 tally[n, 2] += most

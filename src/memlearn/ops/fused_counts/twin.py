@@ -77,13 +77,13 @@ def compile_twin(kernels: Kernels) -> Callable[..., tuple[float, int]]:
         kernels: the law's pulse kernels, whose single pulse is compiled in.
 
     Returns:
-        train(inputs, labels, batch, layers, switches, keys, loss, margin, events, most, cells, memory, scratch, tally)
+        train(inputs, labels, batch, layers, switches, keys, loss, margin, turn, cells, memory, scratch, tally, reads)
         -> (loss sum, correct): arguments as of `fused_sgd.compile_sgd`, the layers with `Twin`; `keys` a tuple of
-        `write_verify.keys`; `events` event numbers of one write; `most` pulses of a cell; `memory` tuples of twins and
+        `write_verify.keys`; `turn` event numbers of one write, most pulses of a cell; `memory` tuples of twins and
         levels, float32 (R, C), and of the flat weights that errors go back through; `scratch` from `twin_scratch_for`;
         `tally` int64 (L, 11): pulses, cells pulsed, cells written, cells given up, single reads; then pulses and reads
         one after another where a row, and where the whole array, is served at a time; then the conductances before
-        pulses up, and down, added up, fS.
+        pulses up, and down, added up, fS; `reads` of `fused_reads.find_errors`.
     """
     bring, fingerprint = compile_bring(kernels), kernels.fingerprint
 
@@ -125,17 +125,18 @@ def compile_twin(kernels: Kernels) -> Callable[..., tuple[float, int]]:
     @Guarded
     @numba.njit(cache=True, error_model="numpy", nogil=True)
     @tagged(fingerprint)
-    def train(inputs, labels, batch, layers, switches, keys, loss, margin, events, most, cells, memory, scratch, tally):  # noqa: ANN001, ANN202, PLR0913
+    def train(inputs, labels, batch, layers, switches, keys, loss, margin, turn, cells, memory, scratch, tally, reads):  # noqa: ANN001, ANN202, PLR0913
         _ = fingerprint  # part of the cache key
         conductances, parameters, counters = cells
         twins, levels, backs = memory
+        events, most = turn
         signals, work, lines, new, turns, longest = scratch
         total, correct = 0.0, 0
         for start in range(0, inputs.shape[0], batch):
             samples, number = min(batch, inputs.shape[0] - start), start // batch
             here, weights = slice(start, start + samples), (conductances, backs)
             lost, right = find_errors(
-                layers, switches, loss, margin, number, weights, inputs[here], labels[here], signals, work
+                layers, switches, loss, margin, number, weights, (inputs[here], labels[here]), signals, work, reads
             )
             total, correct = total + lost, correct + right
             for n in range(len(layers)):

@@ -164,6 +164,53 @@ def read_columns(current, voltage, g, samples, height, width) -> None:  # noqa: 
             current[b, i] = _product(voltage[b, :width], row)
 
 
+@numba.njit(cache=True, error_model="numpy", nogil=True, fastmath={"contract"})
+def _square(squares, voltage) -> Any:  # noqa: ANN001
+    """Add V^2 of a sample's lines to those of the others; lines that are driven."""
+    driven = np.int32(0)
+    for i in range(squares.shape[0]):
+        squares[i] += voltage[i] * voltage[i]
+        driven += voltage[i] != 0
+    return np.int64(driven)
+
+
+@numba.njit(cache=True, error_model="numpy", nogil=True, fastmath={"contract", "reassoc", "nsz"})
+def _sum(values) -> Any:  # noqa: ANN001
+    """Of a slice."""
+    total = f32(0)
+    for j in range(values.shape[0]):
+        total += values[j]
+    return total
+
+
+@numba.njit(cache=True, error_model="numpy", nogil=True)
+def measure(found, squares, voltage, g, size, back) -> None:  # noqa: ANN001
+    """Add up what a read finds in its cells: a sum over a driven line's cells serves all samples of the batch.
+
+    Arguments:
+        found: float64 (3,): lines driven, their V^2 / V_read^2, and V^2 G / V_read^2 of all cells, S.
+        squares: float32, scratch for the driven lines.
+        voltage: (S, at least as many), in units of the read voltage.
+        g: flat cells.
+        size: samples, height, width.
+        back: the bit lines are driven.
+    """
+    samples, height, width = size
+    lines = squares[: width if back else height]
+    lines[:] = 0
+    for b in range(samples):
+        found[0] += _square(lines, voltage[b, : lines.shape[0]])
+    found[1] += np.float64(_sum(lines))
+    heat = 0.0
+    for i in range(height):
+        row = g[i * width : (i + 1) * width]
+        if back:
+            heat += np.float64(_product(lines, row))
+        elif lines[i] != 0:
+            heat += np.float64(lines[i]) * np.float64(_sum(row))
+    found[2] += heat
+
+
 @register_jitable
 def column_signal(layer, current, b, j):  # noqa: ANN001, ANN201
     """The analogue difference that column j senses in a forward read; see `arrays.mapping`."""
@@ -319,7 +366,7 @@ def output_error(loss, margin, outputs, labels, wanted, samples, classes) -> tup
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def find_errors(layers, switches, loss, margin, number, weights, inputs, labels, signals, work) -> tuple[float, int]:  # noqa: ANN001, PLR0913
+def find_errors(layers, switches, loss, margin, number, weights, data, signals, work, meter) -> tuple[float, int]:  # noqa: ANN001, PLR0913
     """Read a batch forward and its error back: fills what the lines of every layer carry, registers and `wanted`.
 
     Arguments:
@@ -328,14 +375,17 @@ def find_errors(layers, switches, loss, margin, number, weights, inputs, labels,
         loss, margin: number of the loss.
         number: of the batch within this call.
         weights: the flat cells of each layer, and what its errors go back through: the same, or a twin's weights.
-        inputs, labels: (S, features), (S,).
+        data: inputs (S, features) and labels (S,).
         signals, work: from `signals_for` and `work_for`.
+        meter: float64 (L, 2, 3), added to: what reads forward and back find in the cells, see `measure`; or (0, 2, 3).
 
     Returns:
         Loss summed over samples, right answers.
     """
     registers, wanted, derivatives = signals
+    inputs, labels = data
     voltage, current, sums, scales, lot = work
+    measures = meter.shape[0] > 0
     conductances, backs = weights
     depth, samples = len(layers), inputs.shape[0]
     registers[0][:samples, : layers[0].rows - layers[0].bias] = inputs
@@ -343,12 +393,18 @@ def find_errors(layers, switches, loss, margin, number, weights, inputs, labels,
         layer = layers[n]
         encode_registers(layer, registers[n], samples, switches, number, lot)
         forward(layer, registers[n], sums, voltage, current, scales, conductances[n], samples)
+        if measures:
+            size = samples, layer.rows, layer.width
+            measure(meter[n, 0], current.reshape(-1), voltage, conductances[n], size, False)
         if n + 1 < depth:
             fire_neurons(layer, sums, registers[n + 1], derivatives[n], samples)
     classes = layers[depth - 1].columns
     outcome = output_error(loss, margin, sums, labels, wanted[depth - 1], samples, classes)
     for n in range(depth - 1, 0, -1):
         backward(layers[n], wanted[n], sums, voltage, current, scales, backs[n], samples)
+        if measures and layers[n].backward.sense != TWIN:
+            size = samples, layers[n].height, layers[n].width
+            measure(meter[n, 1], current.reshape(-1), voltage, conductances[n], size, True)
         for b in range(samples):
             for j in range(layers[n - 1].columns):
                 wanted[n - 1][b, j] = sums[b, j] * derivatives[n - 1][b, j]

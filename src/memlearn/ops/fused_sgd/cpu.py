@@ -14,6 +14,7 @@ import numpy as np
 
 from ..fused_reads.cpu import REFERENCE_COLUMN, Layer, find_errors, signals_for, work_for
 from ..guard import Guarded, tagged
+from ..heat import add_fires
 from ..pulse_trains.cpu import encode, fire, peak
 from ..pulse_update.cpu import Kernels
 from ..random.cpu import subkey
@@ -71,34 +72,37 @@ def compile_sgd(kernels: Kernels) -> Callable[..., tuple[float, int]]:
         kernels: the law's pulse kernels, whose train kernel is compiled in.
 
     Returns:
-        train(inputs, labels, batch, layers, switches, keys, loss, margin, step, cells, scratch, tally)
+        train(inputs, labels, batch, layers, switches, keys, loss, margin, step, cells, scratch, tally, meter)
         -> (loss sum, correct): inputs (N, features) float32 and labels (N,) in their order, `batch` at a time; `layers`
         and `keys` a tuple of `Layer` (with `Trains`) and `Keys`; `switches` of the first layer; `step` the rule's step
         count; `cells` tuples of flat conductances, parameters and counters; `scratch` from `scratch_for`; `tally` int64
-        (L, 3): pulses, cells pulsed, train slots, added up.
+        (L, 3): pulses, cells pulsed, train slots, added up; `meter` that of `find_errors`, and, added to where it has
+        layers, int64 (L, 3): pulses up, conductance that pulses up and down find in their cells, fS; and tuples of the
+        times that word lines and bit lines fire, int64 (lines).
     """
     trains_body, fingerprint = kernels.trains_body, kernels.fingerprint
 
     @Guarded
     @numba.njit(cache=True, error_model="numpy", nogil=True)
     @tagged(fingerprint)
-    def train(inputs, labels, batch, layers, switches, keys, loss, margin, step, cells, scratch, tally):  # noqa: ANN001, ANN202, PLR0913
+    def train(inputs, labels, batch, layers, switches, keys, loss, margin, step, cells, scratch, tally, meter):  # noqa: ANN001, ANN202, PLR0913
         _ = fingerprint  # part of the cache key
         conductances, parameters, counters = cells
         signals, work, row_trains, column_trains = scratch
         registers, wanted = signals[0], signals[1]
+        reads, found, row_fires, column_fires = meter
         total, correct = 0.0, 0
         for start in range(0, inputs.shape[0], batch):
             samples, number = min(batch, inputs.shape[0] - start), start // batch
             here, weights = slice(start, start + samples), (conductances, conductances)
             lost, right = find_errors(
-                layers, switches, loss, margin, number, weights, inputs[here], labels[here], signals, work
+                layers, switches, loss, margin, number, weights, (inputs[here], labels[here]), signals, work, reads
             )
             total, correct = total + lost, correct + right
             for n in range(len(layers)):
                 layer, key, fired = layers[n], keys[n], (row_trains[n], column_trains[n])
                 longest = fire_trains(layer, key, registers[n], wanted[n], fired[0], fired[1], samples, step + number)
-                pulses, touched = trains_body(
+                pulses, touched, ups, rise, fall = trains_body(
                     conductances[n],
                     parameters[n],
                     counters[n],
@@ -116,6 +120,13 @@ def compile_sgd(kernels: Kernels) -> Callable[..., tuple[float, int]]:
                 tally[n, 0] += pulses
                 tally[n, 1] += touched
                 tally[n, 2] += longest * samples
+                if reads.shape[0] > 0:
+                    found[n, 0] += ups
+                    found[n, 1] += rise
+                    found[n, 2] += fall
+                    for b in range(samples):
+                        add_fires(row_fires[n], fired[0][b])
+                        add_fires(column_fires[n], fired[1][b])
         return total, correct
 
     return train

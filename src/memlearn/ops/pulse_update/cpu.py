@@ -77,14 +77,21 @@ def compile_step(step: Step, *, drawn: bool = False, table: bool = False, uneven
 
         return _split(part, len(g), min(threads, len(g) // _CELLS))
 
-    def run_trains(g, parameters, counters, shape, rows, columns, only_up, noise, key, event, threads=1):  # noqa: ANN001, ANN202, PLR0913
+    def run_trains(g, parameters, counters, shape, rows, columns, only_up, noise, key, event, threads=1, heat=None):  # noqa: ANN001, ANN202, PLR0913
         cells, address = (g, parameters, counters), (u32(key[0]), u32(key[1]), event)
         words = Noise(*noise).words(g.dtype)
 
-        def part(first: int, last: int) -> tuple[int, int]:
-            return trains(*cells, shape, rows, columns, only_up, words, *address, first, last)
+        found: list[tuple[int, ...]] = []
 
-        return _split(part, rows.shape[1], min(threads, _expected(rows, columns) // _PULSES) if threads > 1 else 1)
+        def part(first: int, last: int) -> tuple[int, int]:
+            done = trains(*cells, shape, rows, columns, only_up, words, *address, first, last)
+            found.append(done[2:])
+            return done[:2]
+
+        tally = _split(part, rows.shape[1], min(threads, _expected(rows, columns) // _PULSES) if threads > 1 else 1)
+        if heat is not None:
+            heat += np.sum(found, axis=0)
+        return tally
 
     return Kernels(step, drawn, run_counts, run_trains, counts_body, trains_body, law, fingerprint)
 

@@ -146,6 +146,7 @@ def trains(  # noqa: PLR0913  (grouped as the kernel: law, cells, lines, noise)
     event: int,
     *,
     drawn: bool = False,
+    heat: np.ndarray | None = None,
 ) -> Tally:
     """Apply pulse trains, sample after sample, slot after slot: a cell is pulsed where its row and column both fire.
 
@@ -154,6 +155,8 @@ def trains(  # noqa: PLR0913  (grouped as the kernel: law, cells, lines, noise)
         rows: int64 (samples, tile rows * rows): bits 0..30 are the slots in which the line fires, bit 31 its sign.
         columns: int64 (samples, tile columns * columns), likewise. Equal signs pulse up, unequal signs down.
         only_up: cells that would be pulsed down are left alone.
+        heat: int64 (3,), added to: pulses up, and the conductance of the cells, mean of before and after each pulse, up
+            and down, fS.
     """
     tile_rows, tile_columns, height, width = shape
     every = _Pulses(step, drawn, conductance, parameters, noise)
@@ -166,7 +169,11 @@ def trains(  # noqa: PLR0913  (grouped as the kernel: law, cells, lines, noise)
         for slot in range(31):
             chosen = ((row & column) >> slot & 1).astype(bool).reshape(-1) & (up | (not only_up))
             if chosen.any():
+                before = conductance[chosen].astype(np.float64)
                 every.apply(chosen, up, folded, slot)
+                if heat is not None:
+                    middle = ((before + conductance[chosen]) * 0.5e15 + 0.5).astype(np.int64)
+                    heat += np.array([up[chosen].sum(), middle[up[chosen]].sum(), middle[~up[chosen]].sum()])
                 pulses += int(chosen.sum())
                 cells += _count(counters, chosen, event)
     return Tally(pulses, cells)

@@ -25,6 +25,7 @@ u32 = np.uint32
 SLOTS = 31
 # Coincidences gathered before their noise is drawn in one go.
 _BUFFER = 2048
+_HALF_FEMTO = 0.5e15
 # Where less than one column in so many fires, no cell brings its neighbour along, and a pulse waits for its memory.
 _APART = 4
 
@@ -125,17 +126,28 @@ def compile_trains(law: Law) -> Callable[..., Any]:
     @register_jitable
     @tagged(fingerprint)
     def visit(g, parameters, counters, cells, found, rises, z, noise, key, slot, mark):  # noqa: ANN001, ANN202, PLR0913
-        """A pulse to each of the first cells listed; how many had none before in this event."""
-        fresh, counting = 0, counters.shape[0] > 0
+        """A pulse to each of the first cells listed.
+
+        Returns:
+            How many had none before in this event; pulses up; conductance of the cells, mean of before and after each
+            pulse, up, and down, fS.
+        """
+        fresh, counting, ups, rise, fall = 0, counters.shape[0] > 0, 0, np.int64(0), np.int64(0)
         for k in range(found):
             cell, up = cells[k], rises[k]
             x, z_ = g[cell], z[k]
-            g[cell] = pulse(x, parameters[cell], up, size(x, parameters, cell, up, noise, key, slot), z_, noise)
+            moved = pulse(x, parameters[cell], up, size(x, parameters, cell, up, noise, key, slot), z_, noise)
+            g[cell] = moved
+            # Whole numbers: their sum does not depend on the order.
+            middle = np.int64((np.float64(x) + np.float64(moved)) * _HALF_FEMTO + 0.5)
+            ups += up
+            rise += middle if up else np.int64(0)
+            fall += np.int64(0) if up else middle
             if counting:
                 counters[cell, 0] += 1
                 fresh += counters[cell, 1] != mark
                 counters[cell, 1] = mark
-        return fresh
+        return fresh, ups, rise, fall
 
     @register_jitable
     @tagged(fingerprint)
@@ -149,7 +161,7 @@ def compile_trains(law: Law) -> Callable[..., Any]:
         room = max(_BUFFER, lines)
         cells, rises = np.empty(room + 1, np.uint32), np.empty(room + 1, np.bool_)
         z = np.zeros(room, np.float32)
-        pulses, touched = 0, 0
+        pulses, touched, ups, rise, fall = 0, 0, 0, np.int64(0), np.int64(0)
         for sample in range(rows.shape[0]):
             key = subkey(k0, k1, event, u32(sample))
             enter(crossing, crosses, columns[sample], 0, lines, column_tile, 1)
@@ -170,8 +182,9 @@ def compile_trains(law: Law) -> Callable[..., Any]:
                         fetch_listed(g, parameters, counters, cells, found)
                     if noisy:
                         normals_of_list(z, cells, found, n0, n1)
-                    touched += visit(g, parameters, counters, cells, found, rises, z, noise, key, slot, mark)
+                    done = visit(g, parameters, counters, cells, found, rises, z, noise, key, slot, mark)
+                    touched, ups, rise, fall = touched + done[0], ups + done[1], rise + done[2], fall + done[3]
                     pulses += found
-        return pulses, touched
+        return pulses, touched, ups, rise, fall
 
     return trains

@@ -128,6 +128,34 @@ def transfer(ports: Ports, network: Network, pair: Pair | None = None) -> np.nda
     return found
 
 
+def admittances(ports: Ports, network: Network, *, words: bool) -> np.ndarray:
+    """Currents into the terminals of word lines (or of bit lines) per V on them, all others at 0 V, S, (lines, lines).
+
+    With V on the driven terminals, the sources deliver V Y V: what all resistances together turn into heat.
+
+    Arguments:
+        ports: from `eliminate`.
+        network: its lines.
+        words: of the word lines' terminals; else of the bit lines'.
+
+    Raises:
+        numpy.linalg.LinAlgError: rounding has eaten the conductances.
+    """
+    n_left, n_right, n_top, n_bottom = ports.groups
+    right = 1 / (network.right - _last(network.word, network.right))[:n_right]
+    bottom = 1 / (network.bottom - _last(network.bit, network.bottom))[:n_bottom]
+    attached = np.concatenate([1 / network.left, right, 1 / network.top[:n_top], bottom])
+    upper = np.triu(ports.matrix)
+    matrix = upper + np.triu(upper, 1).T + np.diag(attached)
+    begin, near, far = (0, n_left, n_right) if words else (n_left + n_right, n_top, n_bottom)
+    driven = slice(begin, begin + near + far)
+    own = attached[driven]
+    whole = np.diag(own) - own[:, None] * np.linalg.inv(matrix)[driven, driven] * own
+    if near and far:
+        return whole[:near, :near] + whole[near:, near:] + whole[:near, near:] + whole[near:, :near]
+    return whole
+
+
 def _definite(work: Callable[[], None]) -> None:
     try:
         work()

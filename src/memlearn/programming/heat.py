@@ -1,0 +1,147 @@
+"""What writes find in the cells, for the ledger: conductance under every pulse, and beside it on the same lines."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..core.ledger import Amount
+from ..core.types import SIGN_BIT, Counts, Trains
+from ..ops.heat import Survey, survey
+
+Amounts = dict[Amount, float]
+_UP = (Amount.PULSE_UP, Amount.HEAT_UP, Amount.WRITTEN_UP, Amount.SLOT_UP, Amount.TURN_UP, Amount.BESIDE_UP,
+       Amount.AROUND_UP)  # fmt: skip
+_DOWN = (Amount.PULSE_DOWN, Amount.HEAT_DOWN, Amount.WRITTEN_DOWN, Amount.SLOT_DOWN, Amount.TURN_DOWN,
+         Amount.BESIDE_DOWN, Amount.AROUND_DOWN)  # fmt: skip
+
+
+class Sums(NamedTuple):
+    """Conductances of lines, S, float64."""
+
+    rows: np.ndarray
+    """(tiles, rows)."""
+    columns: np.ndarray
+    """(tiles, columns)."""
+
+    @classmethod
+    def of(cls, cells: Tensor) -> Sums:
+        """Of cells (tile rows, tile columns, rows, columns)."""
+        flat = cells.detach().flatten(0, 1)
+        # Short sums in the cells' own precision, long ones of these in double.
+        return cls(*(flat.sum(axis).double().cpu().numpy() for axis in (-1, -2)))
+
+    def mean(self, other: Sums) -> Sums:
+        """Between these and others."""
+        return Sums((self.rows + other.rows) / 2, (self.columns + other.columns) / 2)
+
+
+class PulseMeter:
+    """Looks at cells before and after a plan of counts is sent to them, or lends trains what they add up in.
+
+    Arguments:
+        plan: `Counts` with the shape of the cells, or `Trains` over their lines.
+        cells: S, (tile rows, tile columns, rows, columns), before the write.
+        sums: of their lines.
+    """
+
+    def __init__(self, plan: Counts | Trains, cells: Tensor, sums: Sums) -> None:
+        self.plan, self.sums, self.shape = plan, sums, tuple(cells.shape)
+        self.found = np.zeros(3, np.int64)
+        """What a law's trains add to."""
+        height, width = self.shape[2:]
+        self.surveys = [Survey.empty(height, width) for _ in range(self.shape[0] * self.shape[1])]
+        if isinstance(plan, Counts):
+            self._look(cells, True)
+
+    def amounts(self, cells: Tensor, pulses: int, slots: int) -> Amounts:
+        """What the write has found.
+
+        Arguments:
+            cells: after it.
+            pulses: that it sent.
+            slots: of trains, added up over samples.
+        """
+        if isinstance(self.plan, Counts):
+            self._look(cells, False)
+            return count_amounts(self.surveys, self.sums)
+        tall, wide, height, width = self.shape
+        fires = [_fires(words) for words in (self.plan.rows, self.plan.columns)]
+        rows = np.repeat(fires[0].reshape(tall, 1, height), wide, 1).reshape(-1, height)
+        columns = np.repeat(fires[1].reshape(1, wide, width), tall, 0).reshape(-1, width)
+        found = self.found.astype(np.float64) * np.array([1, 1e-15, 1e-15])
+        return train_amounts(found, float(pulses), rows, columns, self.sums, slots)
+
+    def _look(self, cells: Tensor, counts: bool) -> None:
+        assert isinstance(self.plan, Counts)
+        plan = np.ascontiguousarray(self.plan.pulses.detach().cpu().to(torch.int32).numpy())
+        seen = np.ascontiguousarray(cells.detach().cpu().numpy())
+        size = self.shape[2] * self.shape[3]
+        for number, (own, g) in enumerate(zip(plan.reshape(-1, size), seen.reshape(-1, size), strict=True)):
+            survey(self.surveys[number], own, g, self.shape[3], counts)
+
+
+def count_amounts(surveys: list[Survey], sums: Sums) -> Amounts:
+    """Of plans of counts, written row by row: a word line is selected for as long as its longest cell takes.
+
+    Arguments:
+        surveys: of each tile, with the heat before and after added up.
+        sums: of the tiles' lines.
+    """
+    found: Amounts = {}
+    for way, names in enumerate((_UP, _DOWN)):
+        heat = sum(tile.heat[way] for tile in surveys) / 2
+        slots = [int(tile.rows[way].sum()) for tile in surveys]
+        on_rows = sum(float(tile.rows[way] @ own) for tile, own in zip(surveys, sums.rows, strict=True))
+        on_columns = sum(float(tile.columns[way] @ own) for tile, own in zip(surveys, sums.columns, strict=True))
+        whole = sum(n * float(own.sum()) for n, own in zip(slots, sums.rows, strict=True))
+        beside = on_rows + on_columns - 2 * heat
+        values = (
+            sum(int(tile.columns[way].sum()) for tile in surveys),
+            heat,
+            sum(int(tile.written[way]) for tile in surveys),
+            sum(slots),
+            max(slots),
+            beside,
+            whole - beside - heat,
+        )
+        found.update(zip(names, map(float, values), strict=True))
+    return found
+
+
+def train_amounts(
+    found: np.ndarray, pulses: float, rows: np.ndarray, columns: np.ndarray, sums: Sums, slots: float
+) -> Amounts:
+    """Of trains: lines see half a pulse whenever they fire alone, of either direction alike.
+
+    Arguments:
+        found: pulses up, and the conductance that pulses up and down found, S.
+        pulses: in all.
+        rows, columns: times that lines fired, (tiles, lines).
+        sums: of the tiles' lines.
+        slots: that the array took.
+    """
+    rise, fall = float(found[1]), float(found[2])
+    beside = float((rows * sums.rows).sum() + (columns * sums.columns).sum()) - 2 * (rise + fall)
+    around = slots * float(sums.rows.sum()) - beside - rise - fall
+    return {
+        Amount.PULSE_UP: float(found[0]),
+        Amount.PULSE_DOWN: pulses - float(found[0]),
+        Amount.HEAT_UP: rise,
+        Amount.HEAT_DOWN: fall,
+        Amount.BESIDE_UP: beside / 2,
+        Amount.BESIDE_DOWN: beside / 2,
+        Amount.AROUND_UP: around / 2,
+        Amount.AROUND_DOWN: around / 2,
+        Amount.FIRED_ROW: float(rows.sum()),
+        Amount.FIRED_COLUMN: float(columns.sum()),
+    }
+
+
+def _fires(words: Tensor) -> np.ndarray:
+    """Slots in which each line fires, added up over samples, (lines,)."""
+    bits = (words.detach().cpu() & ((1 << SIGN_BIT) - 1)).contiguous().numpy()
+    return np.unpackbits(bits.view(np.uint8), axis=1).reshape(*bits.shape, 64).sum((0, 2)).astype(np.float64)
