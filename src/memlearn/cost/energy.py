@@ -215,8 +215,8 @@ def write_lines(array: ArrayUse, during: str, cost: Cost, lines: Lines) -> float
         written = array.count(during, way.written)
         if cost.cell == "1t1r":
             total += (written or rows) * lines.gate * cost.at.vdd**2
-            if voltage == up and written:
-                total += voltage**2 * lines.column * max(0.0, written * array.columns - pulses)
+            if way is _WAYS[0]:
+                total += voltage**2 * lines.column * max(0.0, written * array.columns - _raised(array, during))
     return total
 
 
@@ -256,6 +256,12 @@ def standby(use: Use, cost: Cost) -> Iterator[Part]:
             each = 0.2 * cost.adc.energy(bits, cost.at) / cost.adc.time(bits, cost.at)
             circuits = -(-array.outputs // turns(array, cost, array.forward)) * array.tiles[0]
             yield Part("standby", array.name, "converters", each * circuits * seconds)
+
+
+def _raised(array: ArrayUse, during: str) -> float:
+    """Cells that were raised, write by write: their share of those that were pulsed, by pulses."""
+    up, down = (array.count(during, way.pulses) for way in _WAYS)
+    return array.count(during, Event.PULSED_CELL) * up / (up + down) if up else 0.0
 
 
 def _pulses_known(array: ArrayUse, during: str) -> bool:
