@@ -12,10 +12,11 @@ from torch import Tensor, nn
 from .arrays.gains import LineGains
 from .arrays.mapping import Access, AnyMapping, DifferentialPair
 from .arrays.wires import AnyWires, IdealWires, Matrices, ResistiveWires
+from .arrays.wires.base import product
 from .cells import AnyCell, Single
 from .core.component import Component, kind_of, quantity, setting
 from .core.errors import InputError, nearest
-from .core.ledger import Amount, Event, Ledger, Pass
+from .core.ledger import Event, Ledger, Pass
 from .core.random import Stream
 from .core.types import Counts, PulsePlan
 from .devices import AnyDevice, Backend, ConstantStep, DeviceState
@@ -23,9 +24,9 @@ from .ops import random
 from .ops.pulse_update import Tally
 from .periphery import ADC, DAC, Address, AnyDriver, AnySense, Driven
 from .programming import Sent, Targets
-from .programming.base import Parallelism
+from .programming.base import Parallelism, turns
 from .programming.delivery import Delivery
-from .programming.heat import Amounts, PulseMeter, Sums
+from .programming.heat import Amounts, Kept, PulseMeter, Sums, read_amounts
 from .programming.schemes import AbstractScheme, Known, Order, Programmed
 
 
@@ -148,7 +149,7 @@ class Tile(nn.Module):
         seen = isinstance(wires, ResistiveWires) and wires.weakens_writes
         self.delivery = Delivery(wires, device, self.mask) if seen else None
         self.gains: LineGains | None = None  # correction circuits on the lines of a forward read
-        self._sums: tuple[tuple[int, ...], Sums] | None = None
+        self._sums = Kept()
 
     @property
     def state(self) -> DeviceState:
@@ -211,13 +212,11 @@ class Tile(nn.Module):
             lines = mapping.row_lines(voltage).transpose(0, 1)[:, None]
             driven = lines if self.gains is None else self.gains.drive(lines)
             current = self._currents(driven, False, at)
-            if self.measures:
-                self._measure(driven, self.serves, False)
+            self._measure(driven, self.serves, False)
             return mapping.column_signal(current if self.gains is None else self.gains.restore(current))
         lines = mapping.column_lines(voltage).transpose(0, 1)[None]
         current = self._currents(lines, True, at)
-        if self.measures:
-            self._measure(lines, Pass.BACKWARD, True)
+        self._measure(lines, Pass.BACKWARD, True)
         return mapping.row_signal(current).transpose(0, 1)
 
     def sense(self, signal: Tensor, driven: Driven, way: Pass, at: Address) -> Tensor:
@@ -273,10 +272,10 @@ class Tile(nn.Module):
             tally = self._send(plan, at, meter)
         else:
             tally, slots = self._deliver(plan, at, self.delivery.wires.write_order)
-        if meter is not None:
-            after = self.array.device.visible(self.state)
-            self.enter(Pass.UPDATE, meter.amounts(after, tally.pulses, slots))
         if self.ledger is not None:
+            if meter is not None:
+                found = meter.amounts(self.array.device.visible(self.state), tally.pulses, slots)
+                self.ledger.enter(self.name, Pass.UPDATE, found)
             self.ledger.count(self.name, self.writing, Event.PULSE, tally.pulses)
             self.ledger.count(self.name, self.writing, Event.PULSED_CELL, tally.cells)
             self.ledger.count(self.name, self.writing, Event.TRAIN_SLOT, slots)
@@ -397,9 +396,9 @@ class Tile(nn.Module):
             (Event.PULSED_CELL, Pass.UPDATE, tally.cells),
             (Event.CELL_WRITE, Pass.UPDATE, torch.count_nonzero(chosen)),
             (Event.GIVEN_UP, Pass.UPDATE, done.failed[chosen].sum()),
-            (Event.TRAIN_SLOT, Pass.UPDATE, tally.pulses if single else _slots(done.pulses, plan.parallel)),
+            (Event.TRAIN_SLOT, Pass.UPDATE, tally.pulses if single else turns(done.pulses, plan.parallel)),
             (Event.SINGLE_READ, Pass.VERIFY, looked),
-            (Event.READ_SLOT, Pass.VERIFY, looked if single else _slots(reads, plan.parallel)),
+            (Event.READ_SLOT, Pass.VERIFY, looked if single else turns(reads, plan.parallel)),
         ):
             self.ledger.count(self.name, during, event, int(n))
         if done.dose is not None:
@@ -448,36 +447,15 @@ class Tile(nn.Module):
         """Whether the heat of reads and pulses is added up."""
         return self.ledger is not None and self.ledger.measures
 
-    def enter(self, during: Pass, amounts: Amounts) -> None:
-        """Enter amounts."""
-        assert self.ledger is not None
-        for amount, value in amounts.items():
-            self.ledger.add(self.name, during, amount, value)
-
     def sums(self) -> Sums:
         """Conductances of the lines, as reads see them; kept until pulses or time change the cells."""
-        now = int(self.events[2]), int(self.events[3]), int(self.events[4])
-        if self._sums is None or self._sums[0] != now:
-            self._sums = now, Sums.of(self.array.device.visible(self.state))
-        return self._sums[1]
+        return self._sums.of(self.events[2:].tolist(), lambda: self.array.device.visible(self.state))
 
     def _measure(self, lines: Tensor, during: Pass, transposed: bool) -> None:
-        """Enter what lines (tiles that differ, or 1, twice, then samples, lines), V, of a read find in the cells.
-
-        The sum of V^2 G, of the cells' conductances behind ideal lines; resistive ones take a part of the voltage, and
-        let word lines drive each other: their heat is what the sources deliver (`wires.power`).
-        """
-        copies = self.tiles[0] if transposed else self.tiles[1]
-        squares = lines.square().sum(-2).double()  # (tiles, tiles, lines)
-        wires, sums = self.array.crossbar.wires, self.sums()
-        if wires.cheap:
-            each = sums.columns if transposed else sums.rows
-            heat = float((squares.expand(*self.tiles, -1).flatten(0, 1).cpu().numpy() * each).sum())
-        else:
-            heat = float(wires.power(self.array.device.visible(self.state), lines, transposed=transposed).sum())
-        driven = int(torch.count_nonzero(lines))
-        found = {Amount.DRIVEN: driven * copies, Amount.SQUARE: float(squares.sum()) * copies, Amount.READ_HEAT: heat}
-        self.enter(during, found)
+        """Enter what the driven lines of a read find in the cells."""
+        if self.measures and self.ledger is not None:
+            cells, wires = self.array.device.visible(self.state), self.array.crossbar.wires
+            self.ledger.enter(self.name, during, read_amounts(lines, cells, wires, self.sums(), transposed))
 
     # Set-up and debugging handles; no learning rule touches them.
 
@@ -489,7 +467,7 @@ class Tile(nn.Module):
         """Set the cells (tile rows, tile columns, rows, columns), S, as near as their bounds let them, uncounted."""
         bounded = conductance.to(self.conductance).clamp(self.parameters_[..., 0], self.parameters_[..., 1])
         self.conductance.copy_(bounded * self.used())
-        self._sums = None
+        self._sums = Kept()
 
     def weight(self) -> Tensor:
         """The weights (inputs, outputs) that the cells stand for."""
@@ -576,7 +554,7 @@ class Tile(nn.Module):
             ]
             return torch.cat(reads, dim=2)
         matrix = self.matrices(seen, transposed)
-        mean = _product(voltage, matrix.mT if transposed else matrix)
+        mean = product(voltage, matrix.mT if transposed else matrix)
         if device.read_noise.silent or not voltage.shape[2]:
             return mean
         # Independent normal noise of the cells of a line adds in variance: one draw a line is the same distribution.
@@ -620,23 +598,5 @@ class Tile(nn.Module):
         return row[:, None, :, None] * column[None, :, None, :]
 
 
-def _product(voltage: Tensor, matrix: Tensor) -> Tensor:
-    """Currents (tiles, tiles, samples, lines), from voltages (tiles, tiles, samples, driven lines)."""
-    samples, lines = voltage.shape[2], matrix.shape[-1]
-    if samples < _MANY or lines > _SHORT:
-        return voltage @ matrix
-    # The same product turned round: for many samples and few lines, as convolutions have them, up to five times faster.
-    return (matrix.mT @ voltage.mT).mT.contiguous()
-
-
-_MANY, _SHORT = 2048, 64
 _FEMTO = 1e15
 """fS in a S: counts of the ledger are whole numbers."""
-
-
-def _slots(events: Tensor, parallel: Parallelism) -> Tensor:
-    """Turns that the events of each cell (tile rows, tile columns, rows, columns) take; tiles work at the same time."""
-    cells = {"cell": (-2, -1), "row": (-2,), "column": (-1,), "array": ()}[parallel]
-    together = {"cell": (), "row": (-1,), "column": (-2,), "array": (-2, -1)}[parallel]
-    longest = events.amax(together, keepdim=True) if together else events
-    return (longest.sum(cells) if cells else longest).max()

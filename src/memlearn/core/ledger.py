@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 
 
@@ -111,6 +111,11 @@ class Ledger:
         if value:
             key = layer, during.value, amount.value
             self._amounts[key] = self._amounts.get(key, 0.0) + float(value)
+
+    def enter(self, layer: str, during: Pass, amounts: Mapping[Amount, float]) -> None:
+        """Add to several."""
+        for amount, value in amounts.items():
+            self.add(layer, during, amount, value)
 
     def amounts(self) -> dict[str, float]:
         """The amounts as plain data, keyed as `state`; `load_amounts` reads it back, to the last bit."""

@@ -92,3 +92,11 @@ class AbstractWriter(Component):
             rate, weight_step: as in `WriteAddress`.
         """
         return 1.0
+
+
+def turns(events: Tensor, parallel: Parallelism) -> Tensor:
+    """Turns that the events of each cell (tile rows, tile columns, rows, columns) take; tiles work at the same time."""
+    cells = {"cell": (-2, -1), "row": (-2,), "column": (-1,), "array": ()}[parallel]
+    together = {"cell": (), "row": (-1,), "column": (-2,), "array": (-2, -1)}[parallel]
+    longest = events.amax(together, keepdim=True) if together else events
+    return (longest.sum(cells) if cells else longest).max()

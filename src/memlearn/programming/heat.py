@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ..arrays.wires import AbstractWires
 from ..core.ledger import Amount
 from ..core.types import SIGN_BIT, Counts, Trains
 from ..ops.heat import Survey, survey
@@ -37,6 +39,20 @@ class Sums(NamedTuple):
     def mean(self, other: Sums) -> Sums:
         """Between these and others."""
         return Sums((self.rows + other.rows) / 2, (self.columns + other.columns) / 2)
+
+
+class Kept:
+    """Sums that are formed again only where something has happened."""
+
+    def __init__(self) -> None:
+        self._when: list[int] = []
+        self._sums: Sums | None = None
+
+    def of(self, when: list[int], cells: Callable[[], Tensor]) -> Sums:
+        """The sums of cells after these events."""
+        if self._sums is None or when != self._when:
+            self._when, self._sums = when, Sums.of(cells())
+        return self._sums
 
 
 class PulseMeter:
@@ -139,6 +155,27 @@ def train_amounts(
         Amount.FIRED_ROW: float(rows.sum()),
         Amount.FIRED_COLUMN: float(columns.sum()),
     }
+
+
+def read_amounts(lines: Tensor, cells: Tensor, wires: AbstractWires, sums: Sums, transposed: bool) -> Amounts:
+    """Of a read: the sum of V^2 G, of the cells' conductances behind ideal lines; resistive ones take a part of the
+    voltage, and let word lines drive each other: their heat is what the sources deliver (`AbstractWires.power`).
+
+    Arguments:
+        lines: V, (tile rows or 1, tile columns or 1, samples, lines): what the driven lines carry.
+        cells: S, (tile rows, tile columns, rows, columns), as reads see them.
+        wires: of the array.
+        sums: of the cells.
+        transposed: the bit lines are driven.
+    """
+    copies, squares = cells.shape[0 if transposed else 1], lines.square().sum(-2).double()
+    if wires.cheap:
+        each = sums.columns if transposed else sums.rows
+        heat = float((squares.expand(*cells.shape[:2], -1).flatten(0, 1).cpu().numpy() * each).sum())
+    else:
+        heat = float(wires.power(cells, lines, transposed=transposed).sum())
+    driven = int(torch.count_nonzero(lines))
+    return {Amount.DRIVEN: driven * copies, Amount.SQUARE: float(squares.sum()) * copies, Amount.READ_HEAT: heat}
 
 
 def _fires(words: Tensor) -> np.ndarray:

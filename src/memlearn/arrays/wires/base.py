@@ -95,3 +95,15 @@ def heat_of(matrix: Tensor, voltage: Tensor, transposed: bool) -> Tensor:
     """
     sent = matrix.double().sum(-2 if transposed else -1)
     return (voltage.double().square().sum(-2) * sent).sum(-1)
+
+
+def product(voltage: Tensor, matrix: Tensor) -> Tensor:
+    """Currents (tiles, tiles, samples, lines), from voltages (tiles, tiles, samples, driven lines)."""
+    samples, lines = voltage.shape[2], matrix.shape[-1]
+    if samples < _MANY or lines > _SHORT:
+        return voltage @ matrix
+    # The same product turned round: for many samples and few lines, as convolutions have them, up to five times faster.
+    return (matrix.mT @ voltage.mT).mT.contiguous()
+
+
+_MANY, _SHORT = 2048, 64

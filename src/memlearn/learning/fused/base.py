@@ -91,7 +91,9 @@ class AbstractFused(ABC):
         self._account(len(inputs), -(-len(inputs) // batch), tally)
         for number, (tile, first, last) in enumerate(zip(self.tiles, before, line_sums(self.tiles), strict=False)):
             enter_reads(tile, reads[number])
-            tile.enter(Pass.UPDATE, self.pulse_amounts(number, first.mean(last), int(tally[number, 2])))
+            assert tile.ledger is not None
+            found = self.pulse_amounts(number, first.mean(last), int(tally[number, 2]))
+            tile.ledger.enter(tile.name, Pass.UPDATE, found)
         return Trained(loss, correct, int(tally[:, 0].sum()), int(tally[:, 1].sum()))
 
     def cells(self) -> tuple[tuple[np.ndarray, ...], ...]:

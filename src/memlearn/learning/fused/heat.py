@@ -23,7 +23,8 @@ def enter_reads(tile: Tile, found: np.ndarray) -> None:
             Amount.SQUARE: squares * square,
             Amount.READ_HEAT: heat * square,
         }
-        tile.enter(during, amounts)
+        if tile.ledger is not None:
+            tile.ledger.enter(tile.name, during, amounts)
 
 
 def line_sums(tiles: list[Tile]) -> list[Sums]:
