@@ -26,7 +26,7 @@ from .periphery import ADC, DAC, Address, AnyDriver, AnySense, Driven
 from .programming import Sent, Targets
 from .programming.base import Parallelism, turns
 from .programming.delivery import Delivery
-from .programming.heat import Amounts, Kept, PulseMeter, Sums, read_amounts
+from .programming.heat import Kept, PulseMeter, Sums, read_amounts
 from .programming.schemes import AbstractScheme, Known, Order, Programmed
 
 
@@ -264,7 +264,6 @@ class Tile(nn.Module):
             plan: `Counts` with the shape of the cells, or `Trains` over their lines.
             slots: the time that it takes.
         """
-        # Trains that lines weaken are sent step by step, and find what no step adds up.
         seen = self.measures and (self.delivery is None or isinstance(plan, Counts))
         meter = PulseMeter(plan, self.array.device.visible(self.state), self.sums()) if seen else None
         at = self._address("update", 2)
@@ -273,9 +272,8 @@ class Tile(nn.Module):
         else:
             tally, slots = self._deliver(plan, at, self.delivery.wires.write_order)
         if self.ledger is not None:
-            if meter is not None:
-                found = meter.amounts(self.array.device.visible(self.state), tally.pulses, slots)
-                self.ledger.enter(self.name, Pass.UPDATE, found)
+            after = self.array.device.visible(self.state)
+            self.ledger.enter(self.name, self.writing, meter.amounts(after, tally.pulses, slots) if meter else {})
             self.ledger.count(self.name, self.writing, Event.PULSE, tally.pulses)
             self.ledger.count(self.name, self.writing, Event.PULSED_CELL, tally.cells)
             self.ledger.count(self.name, self.writing, Event.TRAIN_SLOT, slots)
