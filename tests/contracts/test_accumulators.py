@@ -37,7 +37,7 @@ CASES = [
     PerSample(),
     PersistentCounter(),
     PersistentCounter(bits=3),
-    ScaledSample(slots=1.0),
+    ScaledSample(slots=100.0),
 ]
 INPUTS, OUTPUTS = 6, 5
 START = torch.zeros(INPUTS, OUTPUTS)

@@ -133,6 +133,11 @@ class AbstractDevice(Component):
         """True when a noise-free read sees the state as it is, and nothing but pulses changes it."""
         return not self.series_resistance and not any(effect.active for effect in self._every_effect())
 
+    def only(self, effect: str) -> bool:
+        """Whether at most the effect of that name is at work."""
+        own = getattr(self, effect)
+        return not self.series_resistance and all(other is own or not other.active for other in self._every_effect())
+
     def check_partial(self) -> None:
         """Raise InputError where nothing says what a part of a pulse's voltage does."""
         if self.voltage_response is None:

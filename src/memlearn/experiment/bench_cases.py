@@ -22,7 +22,8 @@ SIZES = (SIDE * SIDE, 256, 128, 10)
 MAPS, TOP = (1, 6, 16), (256, 120, 84, 10)
 LEARNING_RATE = 0.03
 SIGNS = ("sign_backprop", "sign_backprop_counter")
-RULES = ("sgd", "manhattan", "threshold_manhattan", *SIGNS, "mixed_precision", "siamese")
+SECOND = ("tiki_taka", "tiki_taka_v2", "chopped_tiki_taka", "agad")
+RULES = ("sgd", "manhattan", "threshold_manhattan", *SIGNS, "mixed_precision", "siamese", *SECOND)
 RATED = ("sgd", "mixed_precision", "siamese")
 """Rules with a learning rate; all else is as each rule has it by default."""
 NETWORKS = ("mlp", "cnn")
@@ -57,13 +58,16 @@ class Case(NamedTuple):
             periphery=periphery,
         )
         step = (lambda axis: Neuron(BinaryStep(window=1.0), seed=0, axis=axis)) if signs else None
+        settings: dict[str, Any] = {"learning_rate": LEARNING_RATE} if self.rule in RATED else {}
+        learner = MEMBERS[self.rule](**settings)
+        if learner.cell is not None:  # type: ignore[attr-defined]
+            array = array.replace(cell=learner.cell)  # type: ignore[attr-defined]
         model = self._assemble(
             lambda n, a, b: Linear(a, b, array=array, seed=n),
             lambda n, a, b: Conv2d(a, b, 5, array=array, seed=n, backward=self.backward),  # type: ignore[arg-type]
             step,
         )
-        settings: dict[str, Any] = {"learning_rate": LEARNING_RATE} if self.rule in RATED else {}
-        rule = MEMBERS[self.rule](**settings).attach(model)  # type: ignore[attr-defined]
+        rule = learner.attach(model)  # type: ignore[attr-defined]
         return model, rule, TernaryMarginLoss(1.0) if signs else nn.CrossEntropyLoss()
 
     def plain(self) -> nn.Module:

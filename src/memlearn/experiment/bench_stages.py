@@ -17,6 +17,7 @@ from ..core.types import Counts, Factors
 from ..learning.fused import AbstractFused
 from ..learning.fused.counts import FusedCounts
 from ..learning.fused.sgd import FusedSGD
+from ..learning.fused.transfer import FusedTransfer
 from ..nn.patches import Geometry
 from ..ops import fused_reads, fused_sgd
 from ..ops.random import cpu as random
@@ -105,8 +106,8 @@ def stages_of_kernel(
         for same in zip(*each, strict=True)
     ]
     known = "accumulators" if isinstance(trainer, FusedCounts) else "twin and write-verify"
-    if isinstance(trainer, FusedSGD):
-        known = "not attributed"
+    if isinstance(trainer, FusedSGD | FusedTransfer):
+        known = "trains, pulses, transfers" if isinstance(trainer, FusedTransfer) else "not attributed"
     return [*found, Stage(known, max(total - sum(stage.seconds for stage in found), 0.0))]
 
 
@@ -185,7 +186,7 @@ def _time_reads(
     limits: Limits,
 ) -> None:
     """Forward reads, neurons, loss and transposed reads; leaves the factors in the signals."""
-    batch, conductances = clock.batch, trainer.cells()[0]
+    batch, conductances = clock.batch, trainer.backs() if isinstance(trainer, FusedTransfer) else trainer.cells()[0]
     (registers, wanted, derivatives), (voltage, current, sums, scales, lot) = scratch
     registers[0][:, : inputs.shape[1]] = inputs.numpy()
     switches, (kind, margin) = trainer.images(inputs.numpy(), labels.numpy(), batch, layers)[4], trainer.kernel_loss()

@@ -41,9 +41,14 @@ class ScaledSample(AbstractAccumulator):
         for x, e in zip(*peaks, strict=True):
             if x * e > 0:
                 means = [m + share * (new - m) for m, new in zip(means, (x, e), strict=True)] if means[0] else [x, e]
-            scales.append(self.slots * step / (means[0] * means[1]) if means[0] else 0.0)
+            scales.append(self.worth(step) / (means[0] * means[1]) if means[0] else 0.0)
         memory.copy_(torch.tensor(means, dtype=torch.float64))
         return factors._replace(columns=factors.columns * torch.tensor(scales).to(factors.columns)[:, None])
+
+    def worth(self, step: float) -> float:
+        """Weight that the largest product of a usual sample asks for; a hair less than `slots` pulses, so that the first
+        sample, which is a usual one by definition, takes no slot more by rounding."""
+        return self.slots * (1 - 1e-6) * step
 
     def settle(self, memory: Tensor | None, plan: Counts, quantum: float) -> None:
         """Nothing is taken out of running means."""

@@ -15,6 +15,7 @@ from .base import AbstractFused, Trained, plain_tile
 from .counts import FusedCounts
 from .reads import plain_reads
 from .sgd import FusedSGD
+from .transfer import FusedTransfer, pair_of
 from .twin import FusedTwin
 
 __all__ = ["AbstractFused", "Trained", "fuse"]
@@ -36,6 +37,12 @@ def fuse(model: nn.Module, rule: Rule, loss: object) -> AbstractFused | None:
     # A layer that stands in the model twice, or that the rule does not train, needs the stages.
     if len(layers) != len(neurons) + 1 or list(rule.layers.values()) != layers:
         return None
+    pairs = [pair for layer in layers if (pair := pair_of(layer.tile)) is not None]
+    if pairs:
+        laws = {(type(pair.slow.array.device), type(pair.fast.array.device)) for pair in pairs}
+        one = len(pairs) == len(layers) and len(laws) == 1 and FusedTransfer.fits(rule)
+        plain = one and plain_reads(rule.credit, [pair.slow for pair in pairs], neurons, loss)
+        return FusedTransfer(rule, layers, neurons, loss) if plain else None
     tiles = [layer.tile for layer in layers if plain_tile(layer.tile)]
     if len(tiles) < len(layers) or len({type(tile.array.device) for tile in tiles}) > 1:
         return None

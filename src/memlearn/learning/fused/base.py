@@ -180,7 +180,13 @@ class AbstractFused(ABC):
 def plain_tile(tile: AnyTile) -> TypeGuard[Tile]:
     """Weights of one part, one device of each sign; one tile of float32 cells in this machine's memory, compiled
     kernels, ideal wires, silent reads, plain cells."""
+    return plain_cells(tile)
+
+
+def plain_cells(tile: AnyTile, *, unsettled: bool = False) -> TypeGuard[Tile]:
+    """As `plain_tile`; `unsettled` lets write noise be, for kernels that know it."""
     array = tile.array
+    noisy = unsettled and array.device.only("write_noise")
     return (
         type(tile) is Tile  # no chip stands behind it
         and getattr(array.crossbar.mapping, "devices", 1) == 1
@@ -192,5 +198,5 @@ def plain_tile(tile: AnyTile) -> TypeGuard[Tile]:
         and tile.gains is None
         and type(array.crossbar.mapping) in MAPPINGS
         and array.device.read_noise.silent
-        and array.device.plain
+        and (array.device.plain or noisy)
     )

@@ -1,0 +1,221 @@
+"""Whole batches of training with a second, fast array in one call: reads, trains on it, and its transfers.
+
+The stages stay the reference (tests/kernels/test_fused_transfer.py). Random numbers have the same addresses, so that
+both draw the same trains, step noise, write noise and lots. Reads are those of `fused_reads`; lines.py has what happens
+to a line that is passed on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+from numba.extending import register_jitable
+
+from ..fused_reads.cpu import Layer, find_errors
+from ..fused_sgd import fire_trains
+from ..fused_sgd import scratch_for as scratch_for_trains
+from ..guard import Guarded, tagged
+from ..pulse_update.cpu import Kernels
+from ..pulse_update.reference import stamp as stamp_
+from .lines import (
+    change_signs,
+    chop,
+    convert_line,
+    gather,
+    last_draw,
+    normal_at,
+    plan_line,
+    scale_errors,
+    see_line,
+    visible,
+)
+
+u32, f32 = np.uint32, np.float32
+stamp: Any = register_jitable(stamp_)
+FLIP = np.int64(1) << 31
+TALLIED = 9
+
+
+class Keys(NamedTuple):
+    """Stream keys and first events of one layer; the first seven as in `fused_sgd.Keys`, of the fast array."""
+
+    row0: int
+    row1: int
+    column0: int
+    column1: int
+    cycle0: int
+    cycle1: int
+    update_event: int
+    slow0: int
+    slow1: int
+    slow_event: int
+    chopper0: int
+    chopper1: int
+    output0: int
+    output1: int
+    rest0: int
+    rest1: int
+    writes: int
+    """Outer products, or batches, before this call."""
+
+
+@numba.njit(cache=True, error_model="numpy", nogil=True)
+def see_all(out, slow, fast, gamma) -> None:  # noqa: ANN001
+    """Cells that are read together."""
+    for k in range(out.shape[0]):
+        out[k] = slow[k] + gamma * fast[k]
+
+
+@numba.njit(cache=True, error_model="numpy", nogil=True)
+def see_written(out, layer, cells, line, event) -> None:  # noqa: ANN001
+    """The cells of a line that a write of the slow array has pulsed draw their write noise; `out` is what reads see."""
+    g, parameters, counters, memory = cells
+    noise, mark = layer.update.slow, stamp(event)
+    for cell in range(line * layer.width, (line + 1) * layer.width):
+        if counters[cell, 1] == mark and parameters[cell, 0] != parameters[cell, 1]:
+            memory[cell, 0] = normal_at(u32(noise.key0), u32(noise.key1), event, cell)
+        out[cell] = visible(noise, parameters[cell], g[cell], memory[cell, 0])
+
+
+@numba.njit(cache=True, error_model="numpy", nogil=True)
+def keep_draws(layer, cells, first) -> None:  # noqa: ANN001
+    """Write down what the writes of the fast array since event `first` have drawn."""
+    _, parameters, counters, memory = cells
+    for cell in range(memory.shape[0]):
+        memory[cell, 0] = last_draw(layer.update.fast, parameters, counters, memory, cell, first)
+
+
+def compile_transfer(fast: Kernels, slow: Kernels) -> Callable[..., tuple[float, int]]:
+    """The training kernel of two laws.
+
+    Arguments:
+        fast: whose trains are compiled in.
+        slow: whose counts are.
+
+    Returns:
+        train(inputs, labels, batch, layers, switches, keys, loss, margin, step, arrays, scratch, tally) -> (loss sum,
+        correct): as of `fused_sgd.compile_sgd`, with `Transfer` and `Keys` of this module; `arrays` four: `fasts` and
+        `slows` a tuple for each layer of flat conductances, parameters, counters and effects' memory; `seen` what
+        reads see of each layer, which may be the slow conductances themselves; `memory` for each layer buffer, signs,
+        signs of bit lines, mean, frozen and reference arrays, and the means of factors; `scratch` from `scratch_for`;
+        `tally` int64 (L, 9): pulses, cells pulsed, slots of the fast array, then of the slow one; portions, transfers,
+        and writes of the slow array.
+    """
+    trains_body, counts_body = fast.trains_body, slow.counts_body
+    fingerprint = f"{fast.fingerprint} {slow.fingerprint}"
+
+    @register_jitable
+    @tagged(fingerprint)
+    def pass_on(layer, key, number, fast, slow, seen, memory, room, tally) -> None:  # noqa: ANN001, PLR0913
+        """Transfer `number` from the fast to the slow array."""
+        update, (plan, line_seen, u, lot) = layer.update, room
+        passes, line = number // layer.rows, number % layer.rows
+        see_line(line_seen, layer, fast, update.fast, line, key.update_event)
+        convert_line(u, line_seen, layer, memory[5][line])
+        gather(u, layer, memory, line, passes)
+        first, last = line * layer.width, (line + 1) * layer.width
+        held, rest = memory[0][line], (u32(key.rest0), u32(key.rest1))
+        longest = plan_line(plan[first:last], u, layer, held, lot, rest, number)
+        tally[7] += 1
+        if longest > 0:
+            event = key.slow_event + tally[8]
+            pulses, touched = counts_body(
+                slow[0], slow[1], slow[2], plan, update.noise, u32(key.slow0), u32(key.slow1), event, first, last
+            )
+            plan[first:last] = 0
+            if update.slow.active:
+                see_written(seen, layer, slow, line, event)
+            tally[3] += pulses
+            tally[4] += touched
+            tally[5] += longest
+            tally[8] += 1
+        chopper, output = (u32(key.chopper0), u32(key.chopper1)), (u32(key.output0), u32(key.output1))
+        change_signs(layer, memory, line, passes, number, chopper, lot, output)
+
+    @register_jitable
+    @tagged(fingerprint)
+    def write(layer, key, fired, samples, writes, fast, slow, seen, memory, room, tally):  # noqa: ANN001, ANN202, PLR0913
+        """The trains of a batch, portion by portion, each with the transfer that follows it; writes so far."""
+        update, begin = layer.update, 0
+        while begin < samples:
+            end = samples if update.whole else min(samples, begin + update.every - writes % update.every)
+            if update.chopper > 0 or update.output_flip > 0:
+                for b in range(begin, end):
+                    chop(fired[0][b], fired[1][b], layer, memory)
+            pulses, touched = trains_body(
+                fast[0],
+                fast[1],
+                fast[2],
+                (1, 1, layer.height, layer.width),
+                fired[0][begin:end],
+                fired[1][begin:end],
+                False,
+                layer.noise,
+                u32(key.cycle0),
+                u32(key.cycle1),
+                key.update_event + tally[6],
+                0,
+                layer.height,
+            )
+            tally[0] += pulses
+            tally[1] += touched
+            tally[6] += 1
+            writes += 1 if update.whole else end - begin
+            begin = end
+            if writes % update.every == 0:
+                pass_on(layer, key, writes // update.every - 1, fast, slow, seen, memory, room, tally)
+        return writes
+
+    @Guarded
+    @numba.njit(cache=True, error_model="numpy", nogil=True)
+    @tagged(fingerprint)
+    def train(inputs, labels, batch, layers, switches, keys, loss, margin, step, arrays, scratch, tally):  # noqa: ANN001, ANN202, PLR0913
+        _ = fingerprint  # part of the cache key
+        fasts, slows, seen, memory = arrays
+        signals, work, row_trains, column_trains, rooms = scratch
+        registers, wanted = signals[0], signals[1]
+        total, correct = 0.0, 0
+        writes = np.zeros(len(layers), np.int64)
+        for n in range(len(layers)):
+            writes[n] = keys[n].writes
+        for start in range(0, inputs.shape[0], batch):
+            samples, number = min(batch, inputs.shape[0] - start), start // batch
+            here, weights = slice(start, start + samples), (seen, seen)
+            for n in range(len(layers)):
+                if layers[n].update.gamma > 0:
+                    see_all(seen[n], slows[n][0], fasts[n][0], f32(layers[n].update.gamma))
+            lost, right = find_errors(
+                layers, switches, loss, margin, number, weights, inputs[here], labels[here], signals, work
+            )
+            total, correct = total + lost, correct + right
+            for n in range(len(layers)):
+                layer, key, fired = layers[n], keys[n], (row_trains[n], column_trains[n])
+                if layer.update.scaled > 0:
+                    scale_errors(registers[n], wanted[n], layer, memory[n][6], samples)
+                longest = fire_trains(layer, key, registers[n], wanted[n], fired[0], fired[1], samples, step + number)
+                tally[n, 2] += longest * samples
+                args = fasts[n], slows[n], seen[n], memory[n], rooms[n], tally[n]
+                writes[n] = write(layer, key, fired, samples, writes[n], *args)
+        for n in range(len(layers)):
+            if layers[n].update.fast.active:
+                keep_draws(layers[n], fasts[n], keys[n].update_event)
+        return total, correct
+
+    return train
+
+
+def scratch_for(layers: tuple[Layer, ...], batch: int) -> tuple[Any, ...]:
+    """Working memory of the kernel for one batch; line trains of reference cells and plans stay zero."""
+    rooms = tuple(
+        (
+            np.zeros(layer.height * layer.width, np.int32),
+            np.empty(layer.width, np.float32),
+            np.empty(layer.columns, np.float32),
+            np.empty(layer.columns, np.float32),
+        )
+        for layer in layers
+    )
+    return *scratch_for_trains(layers, batch), rooms
