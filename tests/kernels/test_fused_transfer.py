@@ -39,14 +39,14 @@ SPREAD = {
 SOFT = SoftBounds(**SPREAD)
 WRITTEN = SoftBoundsReference(**SPREAD, reference_error=0.3, write_noise=WriteNoise(relative=0.02, absolute=1e-6))
 RULES: list[AbstractRule] = [
-    TikiTaka(gain=9.0, most=3),
-    TikiTaka(gain=9.0, reference_error=0.2, unit="batch"),
+    TikiTaka(gain=9.0, slots=5.0, most=3),
+    TikiTaka(gain=9.0, slots=5.0, reference_error=0.2, unit="batch"),
     TikiTakaV2(gain=9.0, forget=0.2, learning_rate=0.3, transfer_every=3),
-    ChoppedTikiTaka(gain=9.0, output_flip=0.3, flip=0.3, read_bits=None),
-    AGAD(gain=9.0, period=2),
-    Tracked(gain=9.0, period=2),
-    ResidualLearning(gain=9.0, gamma=0.3),
-    ResidualLearning(gain=9.0, average=0.5),
+    ChoppedTikiTaka(gain=9.0, slots=5.0, output_flip=0.3, flip=0.3, read_bits=None),
+    AGAD(gain=9.0, slots=5.0, period=2, settle=3.0),
+    Tracked(gain=9.0, slots=5.0, period=2),
+    ResidualLearning(gain=9.0, slots=5.0, gamma=0.3),
+    ResidualLearning(gain=9.0, slots=5.0, average=0.5),
 ]
 
 
@@ -95,7 +95,7 @@ def test_equals_the_stages(rule):
         check(rule, SOFT, mapping, batch)
 
 
-@pytest.mark.parametrize("rule", [TikiTaka(gain=9.0), AGAD(gain=9.0, period=2)], ids=lambda rule: rule.kind)
+@pytest.mark.parametrize("rule", [TikiTaka(gain=9.0, slots=5.0), AGAD(gain=9.0, period=2)], ids=lambda rule: rule.kind)
 def test_write_noise_is_drawn_as_by_the_stages(rule):
     check(rule, WRITTEN, ReferenceColumn(w_max=1.5), 8)
 

@@ -23,6 +23,8 @@ MAPS, TOP = (1, 6, 16), (256, 120, 84, 10)
 LEARNING_RATE = 0.03
 SIGNS = ("sign_backprop", "sign_backprop_counter")
 SECOND = ("tiki_taka", "tiki_taka_v2", "chopped_tiki_taka", "agad")
+SLOTS = 0.5
+"""Of the fast array for the largest product of a usual sample: as published, and as is automatic at 20 states."""
 RULES = ("sgd", "manhattan", "threshold_manhattan", *SIGNS, "mixed_precision", "siamese", *SECOND)
 RATED = ("sgd", "mixed_precision", "siamese")
 """Rules with a learning rate; all else is as each rule has it by default."""
@@ -59,6 +61,8 @@ class Case(NamedTuple):
         )
         step = (lambda axis: Neuron(BinaryStep(window=1.0), seed=0, axis=axis)) if signs else None
         settings: dict[str, Any] = {"learning_rate": LEARNING_RATE} if self.rule in RATED else {}
+        if self.rule in SECOND:
+            settings = {"slots": SLOTS}
         learner = MEMBERS[self.rule](**settings)
         if learner.cell is not None:  # type: ignore[attr-defined]
             array = array.replace(cell=learner.cell)  # type: ignore[attr-defined]

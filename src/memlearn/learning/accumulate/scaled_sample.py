@@ -25,7 +25,7 @@ class ScaledSample(AbstractAccumulator):
     gives: ClassVar[Literal["factors", "dense", "targets"]] = "factors"
     sources: ClassVar[tuple[str, ...]] = ("IBM aihwkit, auto_scale of the fast rate of its transfer compounds",)
 
-    slots: float = quantity(5.0, unit="1", gt=0, doc="pulses that the largest product of a usual sample asks for")
+    slots: float = quantity(0.5, unit="1", gt=0, doc="pulses that the largest product of a usual sample asks for")
     share: float = quantity(0.01, unit="1", gt=0, le=1, doc="of a new sample in the running means")
 
     def init(self, weight: Tensor, w_max: float) -> Tensor:

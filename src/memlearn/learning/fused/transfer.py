@@ -109,6 +109,7 @@ class FusedTransfer(AbstractFused):
             gamma=cell.gamma * units,
             buffer=_BUFFERS[cell.buffer],
             gain=cell.gain or 1.0,
+            settle=cell.settle or 0.0,
             most=float(cell.most),
             forget=-1.0 if cell.forget is None else cell.forget,
             average=cell.average,

@@ -66,6 +66,8 @@ class Transfer(NamedTuple):
     """Of the fast array's conductance in reads, times the ratio of the currents that stand for a weight."""
     buffer: int
     gain: float
+    settle: float
+    """Reads of a line after which its gain has halved; 0: it stays."""
     most: float
     forget: float
     """Negative: what pulses stand for is taken out."""
@@ -175,7 +177,10 @@ def plan_line(plan, u, layer, held, lot, key, number) -> int:  # noqa: ANN001
         Most pulses of a weight.
     """
     update, longest = layer.update, f32(0)
-    gain, most = f32(update.gain), f32(update.most)
+    gain, most = update.gain, f32(update.most)
+    if update.settle > 0:
+        gain = gain / (1 + (number // layer.rows) / update.settle)
+    gain = f32(gain)
     if update.buffer != DIGITAL:
         fill_uniform(lot, key[0], key[1], number)
     for j in range(layer.columns):
