@@ -10,7 +10,7 @@ from torch import nn
 
 from memlearn.arrays.mapping import AbstractMapping, DifferentialPair, ReferenceColumn
 from memlearn.core.ledger import Ledger
-from memlearn.devices import SoftBounds, SoftBoundsReference
+from memlearn.devices import SoftBounds
 from memlearn.devices.effects import CycleToCycle, DeviceToDevice, ReadNoise, StuckCells, WriteNoise
 from memlearn.learning.fused import fuse
 from memlearn.learning.fused.transfer import FusedTransfer
@@ -37,7 +37,7 @@ SPREAD = {
     "faults": StuckCells(anywhere=0.05),
 }
 SOFT = SoftBounds(**SPREAD)
-WRITTEN = SoftBoundsReference(**SPREAD, reference_error=0.3, write_noise=WriteNoise(relative=0.02, absolute=1e-6))
+WRITTEN = SoftBounds(**SPREAD, write_noise=WriteNoise(relative=0.02, absolute=1e-6))
 RULES: list[AbstractRule] = [
     TikiTaka(gain=9.0, slots=5.0, most=3),
     TikiTaka(gain=9.0, slots=5.0, reference_error=0.2, unit="batch"),

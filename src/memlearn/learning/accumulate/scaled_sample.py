@@ -46,8 +46,10 @@ class ScaledSample(AbstractAccumulator):
         return factors._replace(columns=factors.columns * torch.tensor(scales).to(factors.columns)[:, None])
 
     def worth(self, step: float) -> float:
-        """Weight that the largest product of a usual sample asks for; a hair less than `slots` pulses, so that the first
-        sample, which is a usual one by definition, takes no slot more by rounding."""
+        """Weight that the largest product of a usual sample asks for.
+
+        A hair less than `slots` pulses, so that the first sample, usual by definition, takes no slot more by rounding.
+        """
         return self.slots * (1 - 1e-6) * step
 
     def settle(self, memory: Tensor | None, plan: Counts, quantum: float) -> None:
