@@ -75,6 +75,7 @@ CASES = [
     MultiThresholdRule(thresholds=(0.1, 0.5)),
     IdealSGD(learning_rate=0.3),
     LowRankSGD(learning_rate=0.3, rank=2, samples=3, method="lrt_unbiased"),
+    LowRankSGD(learning_rate=0.3, rank=2, samples=4, write="counts"),
     Siamese(learning_rate=0.5),
     Siamese(learning_rate=0.5, levels=40, max_pulses=20),
     QuantisedSynapses(learning_rate=0.5),

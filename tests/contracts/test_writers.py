@@ -20,6 +20,7 @@ from memlearn.programming import (
     AbstractWriter,
     BlindPulses,
     ClosedLoop,
+    CountedProducts,
     DeterministicTrains,
     MultiThreshold,
     OuterProduct,
@@ -35,9 +36,13 @@ from tests.learners import array, net_pulses, numbers
 
 CLOSED_LOOP = {ClosedLoop, OuterProduct, Program}
 """Writers of targets: tests/contracts/test_schemes.py, and below."""
+MANY = BlindPulses | CountedProducts | MultiThreshold | RoundedCounts
+"""More than one pulse of a weight in a plan of counts."""
 CASES = [
     BlindPulses(),
     BlindPulses(granularity=2.5),
+    CountedProducts(learning_rate=0.05),
+    CountedProducts(learning_rate=0.05, rounding="nearest"),
     DeterministicTrains(learning_rate=0.05),
     DeterministicTrains(learning_rate=0.2, levels=3, rounding="nearest"),
     MultiThreshold(),
@@ -120,9 +125,9 @@ class TestLegalPulses:
         given = factors(dtype=dtype)
         plan = writer.plan(wanted_by(writer, given), AT)
         if isinstance(plan, Counts):
-            assert writer.accepts == "dense"
+            assert writer.accepts == "dense" or isinstance(writer, CountedProducts)
             assert plan.pulses.dtype == torch.int32 and plan.pulses.shape == (INPUTS, OUTPUTS)
-            assert plan.pulses.abs().max() <= 1 or isinstance(writer, BlindPulses | MultiThreshold | RoundedCounts)
+            assert plan.pulses.abs().max() <= 1 or isinstance(writer, MANY)
         else:
             assert writer.accepts == "factors" and isinstance(plan, Trains)
             assert plan.rows.dtype == plan.columns.dtype == torch.int64
@@ -190,7 +195,7 @@ class TestAddress:
         assert [equal(writer.plan(wanted, at), first) for at in others] == [not draws] * 3
 
     def test_a_sample_is_coded_without_regard_to_the_others(self, writer):
-        if writer.accepts == "factors":
+        if writer.accepts == "factors" and not isinstance(writer, CountedProducts):
             given = factors(9)
             alone = writer.plan(Factors(*(f[:4] for f in given)), AT)
             together = writer.plan(given, AT)
@@ -226,8 +231,9 @@ class TestRate:
             x, d = torch.tensor([0.9, -0.3, 0.05]), torch.tensor([0.5, -0.2])
             events, rate = 20_000, 0.5
             many = Factors(x.repeat(events, 1), d.repeat(events, 1))
-            if isinstance(writer, RoundedCounts):  # one number per weight and event
-                plans = [writer.plan(torch.outer(x, d), AT._replace(rate=rate, event=k)) for k in range(events // 10)]
+            if isinstance(writer, RoundedCounts | CountedProducts):  # one number per weight and event
+                one = Factors(x[None], d[None]) if isinstance(writer, CountedProducts) else torch.outer(x, d)
+                plans = [writer.plan(one, AT._replace(rate=rate, event=k)) for k in range(events // 10)]
                 mean = torch.stack([net_pulses(plan) for plan in plans]).double().mean(0)
                 events //= 10
             else:

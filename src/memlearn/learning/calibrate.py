@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import ClassVar, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from ..compound import Compound
 from ..core.component import Component, quantity
+from ..core.errors import InputError
 from ..core.ledger import Pass
 from ..core.types import Counts
-from ..nn import counted_as
+from ..nn import array_layers, counted_as
 from ..ops import random
 from ..tile import Tile
 
@@ -51,6 +53,33 @@ class Calibrated(NamedTuple):
     """Of all cells."""
     settled: bool
     """Whether the cells stopped moving before the pairs ran out."""
+
+
+def calibrate(model: nn.Module, settings: ZeroShifting) -> dict[str, Calibrated]:
+    """Zero-shift every fast array of a model and put what is found into its reference array.
+
+    Arguments:
+        model: with weights of a second array whose reference is an array; before it learns, as its fast cells move.
+        settings: as of `zero_shift`.
+
+    Returns:
+        What each calibration found and took, by the name of the array.
+
+    Raises:
+        InputError: no weight of the model has a reference array.
+    """
+    found: dict[str, Calibrated] = {}
+    for name, layer in array_layers(model).items():
+        tile = layer.tile
+        if not isinstance(tile, Compound):
+            continue
+        for k, (part, array) in enumerate(tile.tiles_of.items()):
+            if f"reference{k}" in tile.memory:
+                found[f"{name}.{part}"] = done = zero_shift(array, settings)
+                tile.memory[f"reference{k}"].copy_(done.reference)
+    if not found:
+        raise InputError("model", type(model).__name__, "has no reference array", "Take a rule of a second array.")
+    return found
 
 
 def zero_shift(tile: Tile, settings: ZeroShifting) -> Calibrated:

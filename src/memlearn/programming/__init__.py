@@ -11,6 +11,7 @@ from .base import WriteAddress as WriteAddress
 from .blind_pulses import BlindPulses as BlindPulses
 from .closed_loop import ClosedLoop as ClosedLoop
 from .closed_loop import Program as Program
+from .counted_products import CountedProducts as CountedProducts
 from .deterministic_trains import DeterministicTrains as DeterministicTrains
 from .multi_threshold import MultiThreshold as MultiThreshold
 from .outer_product import OuterProduct as OuterProduct

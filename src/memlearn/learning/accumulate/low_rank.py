@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ...core.component import quantity, setting
 from ...core.errors import InputError
-from ...core.types import Factors
+from ...core.types import Counts, Factors
 from ...ops import low_rank, random
 from ...programming import WriteAddress
 from .base import AbstractAccumulator
@@ -70,6 +70,9 @@ class LowRank(AbstractAccumulator):
         memory[0] = done
         sides = [np.concatenate([pair[k].T for pair in given]) for k in (0, 1)] if given else [rows[:0], columns[:0]]
         return Factors(*(torch.from_numpy(s).to(f) for s, f in zip(sides, factors, strict=True)))
+
+    def settle(self, memory: Tensor | None, plan: Counts, quantum: float) -> None:
+        """Nothing: what has been given has gone, and no number per weight could hold a remainder."""
 
     def bits_per_weight(self, batch: int, ternary: bool) -> int:
         """None: its numbers belong to lines."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal
 
 from ...core.component import quantity, setting
-from ...programming import StochasticTrains
+from ...programming import CountedProducts, StochasticTrains
 from .. import automatic
 from ..accumulate import LowRank
 from ..automatic import Facts, known
@@ -26,6 +26,9 @@ class LowRankSGD(AbstractRule):
     rank: int = quantity(4, unit="1", ge=1, le=64, doc="outer products that are kept, and written at a time")
     samples: int = quantity(100, unit="1", ge=1, doc="outer products that are summed before a write")
     method: Literal["lrt", "lrt_unbiased", "sbpca"] = setting("lrt", doc="how the sum is brought back to its rank")
+    write: Literal["trains", "counts"] = setting(
+        "trains", doc="trains: products are multiplied in the array; counts: in digital, weight by weight, as written"
+    )
     max_length: int = quantity(31, unit="1", ge=1, le=31, doc="longest train, in slots")
     layer_rates: tuple[Rate, ...] = setting(
         (), doc="what the learning rate is multiplied by, layer by layer from the input; empty: 1 in all"
@@ -38,7 +41,11 @@ class LowRankSGD(AbstractRule):
         return {"learning_rate": float(f"{rate * facts.batch / gathered:.3g}")}
 
     def parts(self) -> Parts:
-        """Analogue backward read, factors at low rank, stochastic trains."""
-        writer = StochasticTrains(learning_rate=known(self.resolved().learning_rate), max_length=self.max_length)
+        """Analogue backward read, factors at low rank, stochastic trains or counted pulses."""
+        rate = known(self.resolved().learning_rate)
+        if self.write == "trains":
+            writer = StochasticTrains(learning_rate=rate, max_length=self.max_length)
+        else:
+            writer = CountedProducts(learning_rate=rate)
         accumulator = LowRank(rank=self.rank, samples=self.samples, method=self.method)
         return Parts(credit=Backprop(), accumulator=accumulator, writer=writer, layer_rates=self.layer_rates)
