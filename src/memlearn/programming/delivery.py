@@ -295,19 +295,24 @@ class Delivery:
 
     def _disturb_others(self, state: DeviceState, steps: Steps, shares: Tensor, how: _How) -> None:
         """Cells of word lines that are not selected, as often as their bit lines were, and as they were not."""
-        arrays, height, width = len(self.lines_used[0]), *self.shape[2:]
+        arrays, width = len(self.lines_used[0]), self.shape[3]
         chosen = torch.zeros(arrays, width).index_add_(0, steps.array, steps.columns.float())
-        total = torch.zeros(arrays).index_add_(0, steps.array, torch.ones(len(steps.array)))
-        own, mine = torch.zeros(arrays, height, width), torch.zeros(arrays, height, 1)
+        total = torch.bincount(steps.array, minlength=arrays).float()
         place = steps.rows.int().argmax(-1)
-        own[steps.array, place], mine[steps.array, place] = steps.columns.float(), 1.0
-        selected = chosen[:, None] - own
-        times = torch.stack([selected, total[:, None, None] - mine - selected])
-        if how.owed is not None:
-            self._owe(how, slice(None), shares, steps.up, times)
-            return
-        whole = (2, *self.shape)
-        self.device.disturb(state, shares.reshape(whole), steps.up, how.stream, how.event, times=times.reshape(whole))
+        # Array by array: what is worked on stays in the cache.
+        for array in steps.array.unique().tolist():
+            own = steps.array == array
+            selected = chosen[array].expand(self.shape[2:]).clone()
+            rest = total[array] - selected
+            selected[place[own]] -= steps.columns[own].float()
+            rest[place[own]] -= (~steps.columns[own]).float()
+            times = torch.stack([selected, rest])
+            if how.owed is not None:
+                self._owe(how, array, shares[:, array], steps.up, times)
+                continue
+            one = DeviceState(*(part.flatten(0, 1)[array] for part in state))
+            stream = how.stream.child("others", array)
+            self.device.disturb(one, shares[:, array], steps.up, stream, how.event, times=times)
 
     def _exposures(self, steps: Steps) -> Exposures:
         """By the scheme's nominal voltages, of cells that exist."""
