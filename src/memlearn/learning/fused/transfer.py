@@ -19,6 +19,7 @@ from ...nn import Linear
 from ...ops import fused_reads, fused_transfer
 from ...periphery import Address, steps_per_side
 from ...programming import StochasticTrains
+from ...programming.heat import Amounts, Sums
 from ...tile import Tile
 from ..accumulate import PerSample, ScaledSample
 from ..credit import TwinBackprop
@@ -56,7 +57,7 @@ def pair_of(tile: AnyTile) -> Pair | None:
     alike = type(pair.slow.array.crossbar.mapping) is type(pair.fast.array.crossbar.mapping)
     silent = not any(errors) and cell.drive.scaling == "none" and not cell.reference_drift
     late = max(int(one.events[2]) for one in (pair.slow, pair.fast)) > _EVENTS // 2
-    return pair if all(fine) and alike and silent and not late else None
+    return pair if all(fine) and alike and silent and not late and not slow.measures else None
 
 
 class FusedTransfer(AbstractFused):
@@ -70,8 +71,10 @@ class FusedTransfer(AbstractFused):
         self.pairs = [pair for layer in layers if (pair := pair_of(layer.tile)) is not None]
         self.tiles = [pair.slow for pair in self.pairs]
 
-    def run(self, inputs: np.ndarray, labels: np.ndarray, batch: int, tally: np.ndarray) -> tuple[float, int]:
-        """See `AbstractFused.run`."""
+    def run(
+        self, inputs: np.ndarray, labels: np.ndarray, batch: int, tally: np.ndarray, reads: np.ndarray
+    ) -> tuple[float, int]:
+        """See `AbstractFused.run`; heat is left to the stages."""
         layers, keys = self.layer_settings(), tuple(self._keys(pair) for pair in self.pairs)
         scratch = fused_transfer.scratch_for(layers, min(batch, len(inputs)))
         first = self.pairs[0]
@@ -80,6 +83,10 @@ class FusedTransfer(AbstractFused):
         images, step = self.images(inputs, labels, batch, layers), self.rule.steps
         arrays = fasts, slows, self._seen(), self._memory()
         return kernel(*images, keys, *self.kernel_loss(), step, arrays, scratch, tally)
+
+    def pulse_amounts(self, number: int, sums: Sums, slots: int) -> Amounts:
+        """See `AbstractFused.pulse_amounts`."""
+        raise NotImplementedError
 
     @classmethod
     def fits(cls, rule: Rule) -> bool:

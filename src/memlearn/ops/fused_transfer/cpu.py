@@ -145,7 +145,7 @@ def compile_transfer(fast: Kernels, slow: Kernels) -> Callable[..., tuple[float,
             if update.chopper > 0 or update.output_flip > 0:
                 for b in range(begin, end):
                     chop(fired[0][b], fired[1][b], layer, memory)
-            pulses, touched = trains_body(
+            pulses, touched, _, _, _ = trains_body(
                 fast[0],
                 fast[1],
                 fast[2],
@@ -175,6 +175,7 @@ def compile_transfer(fast: Kernels, slow: Kernels) -> Callable[..., tuple[float,
     def train(inputs, labels, batch, layers, switches, keys, loss, margin, step, arrays, scratch, tally):  # noqa: ANN001, ANN202, PLR0913
         _ = fingerprint  # part of the cache key
         fasts, slows, seen, memory = arrays
+        nothing = np.zeros((0, 2, 3))
         signals, work, row_trains, column_trains, rooms = scratch
         registers, wanted = signals[0], signals[1]
         total, correct = 0.0, 0
@@ -188,7 +189,7 @@ def compile_transfer(fast: Kernels, slow: Kernels) -> Callable[..., tuple[float,
                 if layers[n].update.gamma > 0:
                     see_all(seen[n], slows[n][0], fasts[n][0], f32(layers[n].update.gamma))
             lost, right = find_errors(
-                layers, switches, loss, margin, number, weights, inputs[here], labels[here], signals, work
+                layers, switches, loss, margin, number, weights, (inputs[here], labels[here]), signals, work, nothing
             )
             total, correct = total + lost, correct + right
             for n in range(len(layers)):
