@@ -312,7 +312,7 @@ EXPORTS: dict[str, tuple[str, ...]] = {
         "compile_transfer",
         "scratch_for",
     ),
-    "memlearn.ops.heat": ("Survey", "add_fires", "look_at_lines", "survey"),
+    "memlearn.ops.heat": ("Survey", "add_fires", "look_at_lines", "squares", "survey"),
     "memlearn.ops.low_rank": ("Pair", "append", "mixing", "turn"),
     "memlearn.ops.pulse_trains": ("MAX_SLOTS", "stochastic"),
     "memlearn.ops.pulse_update": ("Kernels", "Noise", "Step", "Tally", "compile_step", "stamp"),

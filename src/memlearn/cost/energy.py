@@ -15,7 +15,7 @@ from .lines import Lines, lines_of, pulse_of, settling
 from .parts import Part
 from .settings import Cost
 from .technology import scaled
-from .use import ArrayUse, Use
+from .use import WHOLE, ArrayUse, Use
 
 
 class _Way(NamedTuple):
@@ -86,7 +86,7 @@ def array_energy(array: ArrayUse, during: str, cost: Cost) -> Iterator[Part]:
 
 def read_heat(array: ArrayUse, during: str, cost: Cost) -> float:
     """sum of V^2 G t_read, of the actual inputs and conductances (Joule); with wires, what the sources deliver."""
-    if during == "update":
+    if during not in WHOLE:
         return 0.0
     heat = array.count(during, Amount.READ_HEAT)
     if not heat:
@@ -96,23 +96,24 @@ def read_heat(array: ArrayUse, during: str, cost: Cost) -> float:
 
 def single_read_heat(array: ArrayUse, during: str, cost: Cost) -> float:
     """V_read^2 G t_read of each read of one cell, at the array's mean conductance."""
-    reads = array.count(during, Event.SINGLE_READ) + (during == "update") * array.count(during, Event.CELL_READ)
+    reads = array.count(during, Event.SINGLE_READ) + (during not in WHOLE) * array.count(during, Event.CELL_READ)
     return reads * array.read_voltage**2 * array.g_mean * (cost.read_pulse + settling(array, cost))
 
 
 def read_lines(array: ArrayUse, during: str, cost: Cost, lines: Lines) -> float:
-    """C_line V^2 of each driven line, and with transistors C_wl Vdd^2 of every word line, once per mux group."""
-    if during == "update":
-        return 0.0
+    """C_line V^2 of each driven line, and with transistors C_wl Vdd^2 of every open word line, once per mux group."""
+    gate, volts = lines.gate * cost.at.vdd**2, array.read_voltage**2
+    single = array.count(during, Event.READ_SLOT) + array.single_lines(during)
+    alone = single * (gate + lines.row * volts)
+    if during not in WHOLE:
+        return alone
     reads, back = array.reads(during), during == "backward"
     square = array.count(during, Amount.SQUARE)
     if not square:
-        driven = array.columns * array.tiles[0] if back else array.rows * array.tiles[1]
-        square = reads * driven * array.read_voltage**2
+        square = reads * (array.columns * array.tiles[0] if back else array.rows * array.tiles[1]) * volts
     groups = turns(array, cost, array.backward if back else array.forward, back=back)
-    gates = reads * array.stack * array.rows * lines.gate * cost.at.vdd**2 * groups
-    single = array.count(during, Event.READ_SLOT) * (lines.gate * cost.at.vdd**2 + lines.row * array.read_voltage**2)
-    return (lines.column if back else lines.row) * square + gates + single
+    gates = reads * array.stack * array.rows * gate * groups
+    return (lines.column if back else lines.row) * square + gates + alone
 
 
 def drivers(array: ArrayUse, during: str, cost: Cost, *, back: bool) -> float:
@@ -122,9 +123,7 @@ def drivers(array: ArrayUse, during: str, cost: Cost, *, back: bool) -> float:
         bits = bits_of(side.drive_bits, cost)
         each = scaled(cost.dac_energy, 45, cost.at) * 2.0 ** (bits - 8)
         return array.count(during, Event.DAC) * each
-    if during == "update":
-        return 0.0
-    driven = array.count(during, Amount.DRIVEN)
+    driven = array.count(during, Amount.DRIVEN) or array.single_lines(during)
     if not driven:
         driven = array.reads(during) * (array.columns * array.tiles[0] if back else array.rows * array.tiles[1])
     return driven * scaled(cost.driver_power, 32, cost.at) * (cost.read_pulse + settling(array, cost, back=back))

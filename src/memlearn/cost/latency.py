@@ -53,24 +53,21 @@ def bits_of(bits: int | None, cost: Cost) -> int:
 
 def _reads(array: ArrayUse, during: str, cost: Cost) -> Iterator[Part]:
     """Vectors x time of one."""
-    if during == "update":
-        return
     reads = array.reads(during)
     for component, seconds in read_time(array, cost, back=during == "backward").items():
         yield Part(during, array.name, component, reads * seconds)
 
 
 def _single_reads(array: ArrayUse, during: str, cost: Cost) -> Iterator[Part]:
-    """Reads of chosen cells: turns that the ledger counts, or word line by word line."""
+    """Reads of chosen cells in the turns that the ledger counts; and reads of single word lines, one after another."""
     each = (
         settling(array, cost)
         + cost.read_pulse
         + (cost.comparator_time if cost.verify == "comparator" else sense_time(array.forward, cost))
     )
-    slots = array.count(during, Event.READ_SLOT)
-    if during == "update":
-        slots += array.count(during, Event.CELL_READ) / array.columns
-    yield Part(during, array.name, "single reads", slots * each)
+    yield Part(during, array.name, "single reads", array.count(during, Event.READ_SLOT) * each)
+    whole = sum(read_time(array, cost).values())
+    yield Part(during, array.name, "single lines", array.single_lines(during) * whole)
 
 
 def _pulses(array: ArrayUse, during: str, cost: Cost) -> Iterator[Part]:

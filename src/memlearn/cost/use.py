@@ -9,6 +9,8 @@ from ..core.ledger import Amount, Event
 
 Counts = Mapping[str, float]
 """Events and amounts by name."""
+WHOLE = ("forward", "backward")
+"""Passes that read whole arrays."""
 
 
 class Side(NamedTuple):
@@ -67,8 +69,12 @@ class ArrayUse(NamedTuple):
         return self.counts.get(during, {}).get(event.value, 0.0)
 
     def reads(self, during: str) -> float:
-        """Vectors that were read in the whole array."""
-        return self.count(during, Event.CELL_READ) / self.cells
+        """Vectors that were read in the whole array; 0 in passes that read single lines."""
+        return self.count(during, Event.CELL_READ) / self.cells if during in WHOLE else 0.0
+
+    def single_lines(self, during: str) -> float:
+        """Word lines of a tile that were read alone, as transfers and looks at few cells do."""
+        return 0.0 if during in WHOLE else self.count(during, Event.CELL_READ) / self.columns
 
     @property
     def stack(self) -> int:

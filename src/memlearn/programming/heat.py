@@ -12,7 +12,7 @@ from torch import Tensor
 from ..arrays.wires import AbstractWires
 from ..core.ledger import Amount
 from ..core.types import SIGN_BIT, Counts, Trains
-from ..ops.heat import Survey, survey
+from ..ops.heat import Survey, squares, survey
 
 Amounts = dict[Amount, float]
 _UP = (Amount.PULSE_UP, Amount.HEAT_UP, Amount.WRITTEN_UP, Amount.SLOT_UP, Amount.TURN_UP, Amount.BESIDE_UP,
@@ -168,14 +168,17 @@ def read_amounts(lines: Tensor, cells: Tensor, wires: AbstractWires, sums: Sums,
         sums: of the cells.
         transposed: the bit lines are driven.
     """
-    copies, squares = cells.shape[0 if transposed else 1], lines.square().sum(-2).double()
+    copies, driven = cells.shape[0 if transposed else 1], 0
+    volts = lines.detach().cpu().flatten(0, 1).contiguous().numpy()
+    found = np.zeros((len(volts), volts.shape[2]))
+    for own, voltage in zip(found, volts, strict=True):
+        driven += squares(own, voltage)
     if wires.cheap:
-        each = sums.columns if transposed else sums.rows
-        heat = float((squares.expand(*cells.shape[:2], -1).flatten(0, 1).cpu().numpy() * each).sum())
+        each = (sums.columns if transposed else sums.rows).reshape(*cells.shape[:2], -1)
+        heat = float((found.reshape(*lines.shape[:2], -1) * each).sum())
     else:
         heat = float(wires.power(cells, lines, transposed=transposed).sum())
-    driven = int(torch.count_nonzero(lines))
-    return {Amount.DRIVEN: driven * copies, Amount.SQUARE: float(squares.sum()) * copies, Amount.READ_HEAT: heat}
+    return {Amount.DRIVEN: driven * copies, Amount.SQUARE: float(found.sum()) * copies, Amount.READ_HEAT: heat}
 
 
 def _fires(words: Tensor) -> np.ndarray:

@@ -3,4 +3,5 @@
 from .cpu import Survey as Survey
 from .cpu import add_fires as add_fires
 from .cpu import look_at_lines as look_at_lines
+from .cpu import squares as squares
 from .cpu import survey as survey

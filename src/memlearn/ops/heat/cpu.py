@@ -52,14 +52,43 @@ def heat_of_line(plan, g) -> tuple[Any, Any]:  # noqa: ANN001
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
 def count_line(plan, up, down) -> tuple[Any, Any]:  # noqa: ANN001
-    """Add the pulses of a line to those of its columns; most pulses up and down of a cell."""
+    """Add the pulses of a line to those of its columns, int32; most pulses up and down of a cell."""
     most, least = i32(0), i32(0)
     for j in range(plan.shape[0]):
         n = plan[j]
-        most, least = max(most, n), min(least, n)
-        up[j] += max(n, i32(0))
-        down[j] += max(-n, i32(0))
-    return np.int64(most), np.int64(-least)
+        rise, fall = max(n, i32(0)), max(i32(-n), i32(0))
+        most, least = max(most, rise), max(least, fall)
+        up[j] += rise
+        down[j] += fall
+    return np.int64(most), np.int64(least)
+
+
+@numba.njit(cache=True, error_model="numpy", nogil=True, fastmath={"contract"})
+def _add_squares(squares, voltage) -> int:  # noqa: ANN001
+    driven = i32(0)
+    for i in range(squares.shape[0]):
+        squares[i] += voltage[i] * voltage[i]
+        driven += voltage[i] != 0
+    return driven
+
+
+@Guarded
+@numba.njit(cache=True, error_model="numpy", nogil=True)
+def squares(total, voltage) -> int:  # noqa: ANN001
+    """Add V^2 over samples to each line's; lines that are driven, all samples together.
+
+    Arguments:
+        total: float64 (lines,).
+        voltage: (samples, lines), V.
+    """
+    driven, block = 0, np.zeros(voltage.shape[1], voltage.dtype)
+    for b in range(voltage.shape[0]):
+        driven += _add_squares(block, voltage[b])
+        if b % 64 == 63 or b == voltage.shape[0] - 1:  # short sums in the voltages' own precision, long ones in double
+            for i in range(total.shape[0]):
+                total[i] += block[i]
+                block[i] = 0
+    return driven
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
@@ -85,6 +114,7 @@ def look_at_lines(out, plan, g, width, first, last, counts) -> None:  # noqa: AN
         counts: also the rest of the survey; else heat alone.
     """
     heat, rows, columns, written = out
+    up, down = np.zeros(width, np.int32), np.zeros(width, np.int32)
     for line in range(first, last):
         own = plan[line * width : (line + 1) * width]
         if not pulsed(own):
@@ -93,11 +123,15 @@ def look_at_lines(out, plan, g, width, first, last, counts) -> None:  # noqa: AN
         heat[0] += rise
         heat[1] += fall
         if counts:
-            most, least = count_line(own, columns[0], columns[1])
+            most, least = count_line(own, up, down)
             rows[0, line] += most
             rows[1, line] += least
             written[0] += most > 0
             written[1] += least > 0
+    if counts:
+        for j in range(width):
+            columns[0, j] += up[j]
+            columns[1, j] += down[j]
 
 
 @Guarded
