@@ -172,13 +172,27 @@ def read_amounts(lines: Tensor, cells: Tensor, wires: AbstractWires, sums: Sums,
     volts = lines.detach().cpu().flatten(0, 1).contiguous().numpy()
     found = np.zeros((len(volts), volts.shape[2]))
     for own, voltage in zip(found, volts, strict=True):
-        driven += squares(own, voltage)
+        driven += _add_squares(own, voltage)
     if wires.cheap:
         each = (sums.columns if transposed else sums.rows).reshape(*cells.shape[:2], -1)
         heat = float((found.reshape(*lines.shape[:2], -1) * each).sum())
     else:
         heat = float(wires.power(cells, lines, transposed=transposed).sum())
     return {Amount.DRIVEN: driven * copies, Amount.SQUARE: float(found.sum()) * copies, Amount.READ_HEAT: heat}
+
+
+def _add_squares(total: np.ndarray, voltage: np.ndarray) -> int:
+    """Add V^2 of samples (samples, lines) to each line's; lines that are driven."""
+    samples, lines = voltage.shape
+    together = max(1, _LONG // lines)  # few lines: several samples side by side, in loops that fill the vector units
+    most = samples // together * together
+    wide = np.zeros(together * lines)
+    driven = squares(wide, voltage[:most].reshape(-1, together * lines)) if most else 0
+    total += wide.reshape(together, lines).sum(0)
+    return driven + (squares(total, voltage[most:]) if most < samples else 0)
+
+
+_LONG = 512
 
 
 def _fires(words: Tensor) -> np.ndarray:
