@@ -64,7 +64,7 @@ def count_line(plan, up, down) -> tuple[Any, Any]:  # noqa: ANN001
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True, fastmath={"contract"})
-def _add_squares(squares, voltage) -> int:  # noqa: ANN001
+def _add_squares(squares, voltage) -> Any:  # noqa: ANN001
     driven = i32(0)
     for i in range(squares.shape[0]):
         squares[i] += voltage[i] * voltage[i]
@@ -74,7 +74,7 @@ def _add_squares(squares, voltage) -> int:  # noqa: ANN001
 
 @Guarded
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def squares(total, voltage) -> int:  # noqa: ANN001
+def squares(total, voltage) -> Any:  # noqa: ANN001
     """Add V^2 over samples to each line's; lines that are driven, all samples together.
 
     Arguments:
