@@ -21,17 +21,21 @@ from .cli_chip import app as chip_app
 from .cli_chip import opened
 from .cli_compare import compare_command
 from .cli_device import app as device_app
+from .cli_examples import FIRST, with_examples
 from .cli_watch import say, watching
 from .cli_wires import Bit, Sense, Sides, Source, Word, line_settings, show_wires
 from .cli_wires import app as spice_app
 from .core.component import Component, describe, kind_of
 from .core.errors import InputError, MemlearnError, nearest
 from .core.version import VERSION
-from .experiment import Interrupted, parse_override, read_experiment, resume, run, schema, sweep
+from .experiment import Interrupted, Override, parse_override, read_experiment, resume, run, schema, sweep
 from .experiment.files import read_table
 from .experiment.networks import MEMBERS as NETWORKS
 from .learning import accumulate, credit
 from .report import DeviceSheet, find_device, formats, summary_table, write_report
+from .report.compare import COMPARE
+from .report.compare_page import comparison_figures, write_comparison
+from .report.export import comparison_numbers, export, run_figures, run_numbers
 
 FAMILIES: Mapping[str, Mapping[str, type[Component]]] = {
     "devices": devices.MEMBERS,
@@ -49,7 +53,7 @@ FAMILIES: Mapping[str, Mapping[str, type[Component]]] = {
     "networks": NETWORKS,
     "datasets": datasets.MEMBERS,
 }
-PRESETS, EXPERIMENTS = "presets", "experiments"
+PRESETS, EXPERIMENTS, DEMO = "presets", "experiments", "demo_digits.toml"
 
 
 class Commands(TyperGroup):
@@ -74,7 +78,7 @@ class Commands(TyperGroup):
             raise typer.Exit(1) from None
 
 
-app = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(cls=Commands, invoke_without_command=True, pretty_exceptions_enable=False)
 
 Folder = Annotated[Path, typer.Argument(help="A run folder.", show_default=False)]
 Out = Annotated[Path, typer.Option("--out", help="Folder to write; new or empty.", show_default=False)]
@@ -97,12 +101,32 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def options(
+    context: typer.Context,
     debug: Annotated[bool, typer.Option("--debug", help="Show where in the program an error arose.")] = False,
     version: Annotated[
         bool, typer.Option("--version", help="Print the version and leave.", is_eager=True, callback=_version)
     ] = False,
 ) -> None:
     """Train neural networks inside simulated memristor crossbars."""
+    if context.invoked_subcommand is None:
+        print(FIRST, end="")
+        raise typer.Exit(2)
+
+
+@app.command("demo")
+def demo_command(
+    out: Annotated[Path, typer.Option(help="Folder to write; an earlier one is replaced.")] = Path("demo"),
+    epochs: Annotated[int | None, typer.Option(help="Fewer or more than the 60 of it.", show_default=False)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train on embedded digits, in under a minute and without a download, and write a page about it."""
+    changes = [] if epochs is None else [Override("training.epochs", epochs)]
+    with watching() as watcher:
+        figures = run(read_experiment(_demo(), overrides=changes).experiment, out, overwrite=True, watcher=watcher)
+    page = write_report([out])
+    _show_figures(figures, as_json)
+    say(f"The page about it: {page}")
+    say(f"Change a setting: memlearn run {out / 'config.json'} --out other --set device.kind=soft_bounds")
 
 
 @app.command("run")
@@ -140,13 +164,32 @@ def resume_command(folder: Folder, chips: OnChips = None, as_json: AsJson = Fals
 
 @app.command()
 def report(
-    folders: Annotated[list[Path], typer.Argument(help="Run folders, or folders of sweeps.", show_default=False)],
+    folders: Annotated[
+        list[Path], typer.Argument(help="Run folders, or folders of sweeps or of a comparison.", show_default=False)
+    ],
     out: Annotated[
         Path | None, typer.Option(help="File to write; without it report.html in the first folder.", show_default=False)
     ] = None,
+    svg: Annotated[Path | None, typer.Option(help="Folder for every figure as SVG.", show_default=False)] = None,
+    pdf: Annotated[Path | None, typer.Option(help="Folder for every figure as PDF.", show_default=False)] = None,
+    csv: Annotated[Path | None, typer.Option(help="Folder for the numbers as CSV.", show_default=False)] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
 ) -> None:
-    """Write one page with figures that opens without a network."""
-    print(write_report([run for folder in folders for run in _runs(folder)], out or folders[0] / "report.html"))
+    """Write one page with figures that opens without a network, and its figures and numbers as files."""
+    if (folders[0] / COMPARE).is_file():
+        if len(folders) > 1:
+            raise InputError("folders", str(folders[0]), "is a comparison", "Report it alone.")
+        page = write_comparison(folders[0], out)
+        figures, tables = comparison_figures(folders[0]), comparison_numbers(folders[0])
+    else:
+        runs = [run for folder in folders for run in _runs(folder)]
+        page = write_report(runs, out or folders[0] / "report.html")
+        figures, tables = (run_figures(runs) if svg or pdf else {}), (run_numbers(runs) if csv else {})
+    files = [page, *export(svg=svg, pdf=pdf, csv=csv, figures=figures, tables=tables)]
+    if as_json:
+        print(json.dumps({"page": str(page), "files": [str(file) for file in files[1:]]}, indent=2))
+    else:
+        print(*files, sep="\n")
 
 
 @app.command("sweep")
@@ -176,22 +219,27 @@ app.command("compare")(compare_command)
 @app.command("list")
 def list_command(
     family: Annotated[str | None, typer.Argument(help="One family only.", show_default=False)] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False,
 ) -> None:
     """List the components and presets that an experiment file can name, and the experiments at hand."""
     names = [*FAMILIES, PRESETS, EXPERIMENTS]
     if family is not None and family not in names:
         raise InputError("family", family, "unknown family", nearest(family, names))
+    rows = [
+        *((name, kind, _first_line(cls)) for name, members in FAMILIES.items() for kind, cls in members.items()),
+        *((PRESETS, name, devices.load(name).title) for name in devices.presets() if family in (None, PRESETS)),
+        *((EXPERIMENTS, file.name, _about(file)) for file in _experiments() if family in (None, EXPERIMENTS)),
+    ]
+    rows = [row for row in rows if family in (None, row[0])]
+    if as_json:
+        print(json.dumps([{"family": row[0], "kind": row[1], "what": row[2]} for row in rows], indent=2))
+        return
     table = Table(box=None, pad_edge=False)
     table.add_column("family", no_wrap=True)
     table.add_column("kind", overflow="fold", no_wrap=family != EXPERIMENTS)
     table.add_column("what it is")
-    for name, members in FAMILIES.items():
-        for kind, cls in members.items() if family in (None, name) else ():
-            table.add_row(name, kind, Text(_first_line(cls)))
-    for name in devices.presets() if family in (None, PRESETS) else ():
-        table.add_row(PRESETS, name, Text(devices.load(name).title))
-    for file in _experiments() if family in (None, EXPERIMENTS) else ():
-        table.add_row(EXPERIMENTS, file.name, Text(_about(file)))
+    for row in rows:
+        table.add_row(row[0], row[1], Text(row[2]))
     Console().print(table)
 
 
@@ -233,10 +281,15 @@ def show(  # noqa: PLR0913  (what a device or wires can be asked)
     if plural == "devices":
         _show_device(DeviceSheet(find_device(name), seed=seed), html=html, svg=svg, as_json=as_json)
         return
-    if html or svg or as_json:
-        raise InputError("--html, --svg, --json", name, "only a device has a page", "Leave the option out.")
+    if html or svg:
+        raise InputError("--html, --svg", name, "only a device has a page", "Leave the option out.")
     if name not in members:
         raise InputError("name", name, f"is none of the {plural}", nearest(name, members))
+    if as_json:
+        cls = members[name]
+        told = {"kind": name, "what": inspect.getdoc(cls), "settings": list(_settings_of(cls))}
+        print(json.dumps({**told, "sources": list(cls.sources)}, indent=2))
+        return
     _show_component(name, members[name])
 
 
@@ -277,6 +330,9 @@ app.add_typer(spice_app, name="spice")
 def schema_command() -> None:
     """Print the JSON schema of experiment files."""
     print(json.dumps(schema(), indent=2))
+
+
+with_examples(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -347,6 +403,12 @@ def _settings_of(cls: type[Component], prefix: str = "") -> Iterator[dict[str, s
             yield from _settings_of(part, f"{prefix}{row['name']}.")
         else:
             yield {**row, "name": f"{prefix}{row['name']}"}
+
+
+def _demo() -> Path:
+    """The demonstration: beside this file where memlearn is installed, else that of the sources."""
+    installed = Path(__file__).parent / "experiment" / DEMO
+    return installed if installed.is_file() else Path(__file__).parents[2] / EXPERIMENTS / DEMO
 
 
 def _experiments() -> list[Path]:

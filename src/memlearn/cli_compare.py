@@ -12,11 +12,11 @@ from rich.console import Console
 from .cli_watch import say, watching
 from .core.errors import InputError
 from .experiment import Interrupted, compare
-from .report.compare import as_csv, compare_table, markdown, refused
+from .report.compare import as_csv, compare_tables, markdown, refused
 from .report.compare_page import write_comparison
 from .report.folder import write_atomically
 
-_WIDE = 210
+_WIDE = 400
 
 
 def compare_command(
@@ -38,14 +38,7 @@ def compare_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
     as_markdown: Annotated[bool, typer.Option("--markdown", help="Print the table as Markdown.")] = False,
 ) -> None:
-    """Compare experiments over several seeds in one table and one page; finished runs are kept.
-
-    \b
-    Examples:
-      memlearn compare a.toml b.toml --seeds 5 --out comparison
-      memlearn compare experiments/compare_mnist.toml --data DIR --out comparison
-      memlearn compare comparison/compare.json --out again
-    """
+    """Compare experiments over several seeds in one table and one page; finished runs are kept."""
     if as_json and as_markdown:
         raise InputError("--json, --markdown", True, "give one of them", "Leave the other out.")
     try:
@@ -63,8 +56,10 @@ def compare_command(
         typer.echo(markdown(found), nl=False)
     else:
         console = Console()
-        wide = console if console.is_terminal else Console(width=_WIDE)
-        wide.print(compare_table(found))
+        tables = compare_tables(found, console.width if console.is_terminal else None)
+        for table in tables:
+            # Not a terminal's width but the table's own: a file or a pipe takes lines of any length.
+            (console if console.is_terminal else Console(width=_WIDE)).print(table)
     for line in refused(found["rows"]):
         say(f"cannot run: {line}")
     say(f"Written to {page}.")

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from .experiment import Tick, Watcher
 from .report import formats
+from .report.chart import with_unit
 
 
 class Speaker(Watcher):
@@ -34,7 +35,9 @@ class Speaker(Watcher):
 
 
 class _Bar(Speaker):
-    """On a terminal: a bar with accuracy, pulses and the time that is left."""
+    """On a terminal: a bar with accuracy, pulses, energy and the time that is left."""
+
+    energy_every = 2.0
 
     def __init__(self, progress: Progress) -> None:
         self._progress, self._last = progress, ""
@@ -52,6 +55,7 @@ class _Bar(Speaker):
             self._progress.start_task(self._task)
             self._progress.update(self._task, total=total)
         text = f"{self.name}epoch {tick.epoch}/{tick.epochs}, {formats.count(tick.pulses)} pulses"
+        text += "" if tick.energy is None else f", {with_unit(tick.energy, 'J', digits=3)}"
         text += f", training {tick.accuracy:.1%}"
         self._progress.update(self._task, completed=done, total=total, description=f"{text}{self._last}")
 
@@ -83,6 +87,8 @@ def _epoch_line(record: Mapping[str, Any], epochs: int) -> str:
     if record["validation_accuracy"] is not None:
         parts.append(f"validation {record['validation_accuracy']:.2%}")
     parts.append(f"{formats.count(record['pulses_total'])} pulses")
+    if record.get("energy") is not None:
+        parts.append(with_unit(record["energy"], "J", digits=3))
     if record.get("float_validation_accuracy") is not None:
         parts.append(f"float {record['float_validation_accuracy']:.2%}")
     return f"{', '.join(parts)}, {record['seconds']:.2f} s"

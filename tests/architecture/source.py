@@ -26,7 +26,7 @@ LAYERS = (
     ("cost", "datasets"),
     ("experiment",),
     ("report",),
-    ("cli_watch",),
+    ("cli_examples", "cli_watch"),
     ("cli_bench", "cli_chip", "cli_compare", "cli_device", "cli_wires"),
     ("cli",),
 )

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
+import typer
+from typer.core import TyperCommand, TyperGroup
 
 import memlearn
-from memlearn.cli import FAMILIES, main
+from memlearn.cli import FAMILIES, app, main
+from memlearn.cli_examples import EXAMPLES
 from tests.end_to_end.small import table
 
 REPOSITORY = Path(__file__).parents[2]
@@ -194,3 +201,68 @@ def test_a_damaged_sweep_cannot_be_reported(folder: Path, capsys: pytest.Capture
     (folder / "sweep.json").write_text("{}")
     assert main(["report", "."]) == 1
     assert "its sweep.json is damaged" in capsys.readouterr().err
+
+
+def commands(group: TyperGroup, prefix: str = "") -> Iterator[tuple[str, TyperCommand]]:
+    """Every command with the words that call it."""
+    for name, command in group.commands.items():
+        if isinstance(command, TyperGroup):
+            yield from commands(command, f"{prefix}{name} ")
+        else:
+            yield f"{prefix}{name}", command
+
+
+def test_every_command_has_examples_and_takes_their_options():
+    found = dict(commands(typer.main.get_command(app)))
+    assert set(found) == set(EXAMPLES)
+    for name, command in found.items():
+        for example in EXAMPLES[name]:
+            program, *words = shlex.split(example.partition(" > ")[0])
+            assert program == "memlearn" and " ".join(words).startswith(name)
+            command.make_context(name, words[len(name.split()) :], resilient_parsing=True)
+
+
+def test_examples_stand_in_the_help(capsys: pytest.CaptureFixture[str]):
+    assert main(["sweep", "--help"]) == 0
+    assert "memlearn sweep experiments/automatic_digits.toml --out runs/automatic" in capsys.readouterr().out
+
+
+def test_nothing_says_where_to_start(capsys: pytest.CaptureFixture[str]):
+    assert main([]) == 2
+    assert "memlearn demo" in capsys.readouterr().out
+
+
+def test_the_demonstration_needs_nothing_but_a_folder(folder: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["demo", "--epochs", "1", "--out", "first", "--json"]) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)["name"] == "demo_digits" and "first/report.html" in said.err
+    assert (folder / "first" / "report.html").is_file()
+
+
+def test_figures_and_numbers_come_as_files(folder: Path, capsys: pytest.CaptureFixture[str]):
+    main(["run", "small.json", "--out", "done"])
+    capsys.readouterr()
+    assert main(["report", "done", "--svg", "art", "--pdf", "art", "--csv", "numbers", "--json"]) == 0
+    files = [Path(name) for name in json.loads(capsys.readouterr().out)["files"]]
+    assert all(file.stat().st_size > 0 for file in files)
+    for file in folder.glob("art/*.svg"):
+        ElementTree.fromstring(file.read_text())
+    for file in folder.glob("art/*.pdf"):
+        content = file.read_bytes()
+        start = int(content.split(b"startxref\n")[1].split()[0])
+        assert content.startswith(b"%PDF-1.4") and content[start : start + 4] == b"xref"
+    names = {file.stem for file in folder.glob("art/*.svg")}
+    assert names == {file.stem for file in folder.glob("art/*.pdf")} and {"training-loss", "layer1-wear"} <= names
+    result = json.loads(Path("done/result.json").read_text())
+    with Path("numbers/energy.csv").open() as stream:
+        parts = [float(row["value"]) for row in csv.DictReader(stream)]
+    assert sum(parts) == pytest.approx(result["cost"]["energy"]["total"], rel=1e-12)
+    with Path("numbers/figures.csv").open() as stream:
+        assert float(next(csv.DictReader(stream))["test_accuracy"]) == result["test_accuracy"]
+
+
+def test_lists_and_components_come_as_data(capsys: pytest.CaptureFixture[str]):
+    assert main(["list", "rules", "--json"]) == 0
+    assert [row["kind"] for row in json.loads(capsys.readouterr().out)] == list(FAMILIES["rules"])
+    assert main(["show", "rule", "manhattan", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["sources"]

@@ -155,7 +155,8 @@ def _figures(experiment: Experiment, runs: Path, data: Path | None, watcher: Wat
     folder = runs / digest(experiment)
     if _holds(folder, experiment):
         try:
-            figures = resume(folder, watcher=watcher)
+            finished = (folder / storage.RESULT).exists()
+            figures = resume(folder, watcher=Watcher() if finished else watcher)
             figures = _priced(figures, experiment.cost)
             if other := changes(figures["versions"], versions()):
                 watcher.note(f"{folder} was run with other versions ({other}); remove it to run it again.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from ..core.errors import DataError
 from . import checkpoint, record, storage
 from .chips import Chips, Opener
 from .config import Experiment
+from .costs import bill_of
 from .session import Session, begin
 from .versions import changes, versions
 from .watch import Tick, Watcher
@@ -132,17 +134,19 @@ def _train(session: Session, folder: Path, watcher: Watcher) -> dict[str, Any]:
             watcher.note(f"{lost} cells of the chips did not reach their targets.")
         _save(session, folder)
     session.look()
+    meter = _Meter(watcher.energy_every)
     with _signals() as received:
         while session.epoch < epochs:
             order, saved = session.order(), session.image
             while session.image < len(order):
                 session.train_span(order)
-                watcher.tick(_tick(session, len(order)))
+                watcher.tick(_tick(session, len(order), meter.energy(session)))
                 if received or (session.image - saved >= every and session.image < len(order)):
                     _save(session, folder)
                     saved = session.image
                 _stop(session, folder, received)
             entry = session.finish_epoch()
+            entry["energy"] = None if (bill := bill_of(session)) is None else bill.energy.total
             _save(session, folder)
             storage.write_lines(folder / storage.HISTORY, session.history)
             watcher.epoch(entry, epochs)
@@ -179,10 +183,25 @@ def _on_chips(session: Session, chips: Mapping[str, Opener], folder: Path, watch
             raise
 
 
-def _tick(session: Session, images: int) -> Tick:
+class _Meter:
+    """The energy so far, asked for only now and then: a bill takes longer than a few images."""
+
+    def __init__(self, every: float | None) -> None:
+        self._every, self._next, self._known = every, time.monotonic(), None
+
+    def energy(self, session: Session) -> float | None:
+        """J, as of the last time that it was due."""
+        if self._every is not None and time.monotonic() >= self._next:
+            bill = bill_of(session)
+            self._known = None if bill is None else bill.energy.total
+            self._next = time.monotonic() + self._every
+        return self._known
+
+
+def _tick(session: Session, images: int, energy: float | None) -> Tick:
     pulses = session.overall.pulses + session.main.totals.pulses
     epochs = session.experiment.training.epochs
-    return Tick(session.epoch + 1, epochs, session.image, images, session.main.accuracy, pulses)
+    return Tick(session.epoch + 1, epochs, session.image, images, session.main.accuracy, pulses, energy)
 
 
 def _where(session: Session) -> str:

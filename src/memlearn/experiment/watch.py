@@ -19,10 +19,15 @@ class Tick(NamedTuple):
     """Of the training reads of this epoch so far, a fraction."""
     pulses: int
     """Since the beginning of the run."""
+    energy: float | None = None
+    """J, since the beginning of the run, as known a moment ago; None where nobody asks or it has no price."""
 
 
 class Watcher:
     """Hears of everything and says nothing; derive from it to show progress."""
+
+    energy_every: float | None = None
+    """s, between two bills that are drawn up for `Tick.energy`; None: it is not wanted."""
 
     def tick(self, tick: Tick) -> None:
         """Some images are done."""

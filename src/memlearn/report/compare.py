@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -105,23 +107,47 @@ def grid(rows: Rows) -> Grid:
     return Grid("Row", heads, lines)
 
 
-def compare_table(found: Mapping[str, Any]) -> Table:
-    """The table for a terminal; a row that cannot run says why."""
+def compare_tables(found: Mapping[str, Any], width: int | None) -> list[Table]:
+    """The table for a terminal, in parts beside which the names stand where it is wider than that.
+
+    Arguments:
+        found: what `memlearn compare` wrote.
+        width: letters of a line; None: all columns in one table.
+    """
     rows = found["rows"]
     shown, two = grid(rows), spanned(rows)
-    table = Table(box=None, pad_edge=False)
-    for head in ("rule", "device") if two else ("row",):
-        table.add_column(head, no_wrap=True)
-    table.add_column("runs", justify="right")
-    for head in shown.columns:
-        table.add_column(head, justify="right", overflow="fold", no_wrap=True)
-    for row, (name, cells) in zip(rows, shown.rows, strict=True):
-        names = (part(row, 0), part(row, 1)) if two else (name,)
-        if row["runs"]:
-            table.add_row(*map(Text, names), str(len(row["runs"])), *map(Text, cells))
-        else:
-            table.add_row(*map(Text, names), "0")
+    names = [[part(row, 0), part(row, 1)] if two else [label(row)] for row in rows]
+    runs = [str(len(row["runs"])) for row in rows]
+    cells = [line if row["runs"] else [""] * len(line) for row, (_, line) in zip(rows, shown.rows, strict=True)]
+    columns = [("runs", runs), *zip(shown.columns, map(list, zip(*cells, strict=True)), strict=True)]
+    heads = ["rule", "device"] if two else ["row"]
+    taken = sum(max(map(len, (head, *(name[i] for name in names)))) + 2 for i, head in enumerate(heads))
+    parts: list[list[tuple[str, list[str]]]] = [[]]
+    left = math.inf if width is None else width - taken
+    for column in columns:
+        needed = max(map(len, (*_folded(column[0]).split("\n"), *column[1]))) + 2
+        if needed > left and parts[-1] and width is not None:
+            parts.append([])
+            left = width - taken
+        parts[-1].append(column)
+        left -= needed
+    return [_table(heads, names, columns) for columns in parts]
+
+
+def _table(heads: list[str], names: list[list[str]], columns: list[tuple[str, list[str]]]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for head in heads:
+        table.add_column(Text(head), no_wrap=True, vertical="bottom")
+    for head, _ in columns:
+        table.add_column(Text(_folded(head)), justify="right", no_wrap=True)
+    for i, name in enumerate(names):
+        table.add_row(*map(Text, name), *(Text(cells[i]) for _, cells in columns))
     return table
+
+
+def _folded(head: str) -> str:
+    """A head in short lines."""
+    return "\n".join(textwrap.wrap(head, 10, break_long_words=False))
 
 
 def refused(rows: Rows) -> list[str]:
@@ -160,4 +186,5 @@ def _shares(by_pass: Mapping[str, float]) -> str:
     total = sum(by_pass.values())
     if not total:
         return formats.MISSING
-    return " ".join(f"{_PASSES.get(name, name)} {100 * value / total:.0f}" for name, value in by_pass.items() if value)
+    percents = {name: round(100 * value / total) for name, value in by_pass.items()}
+    return " ".join(f"{_PASSES.get(name, name)} {value}" for name, value in percents.items() if value)

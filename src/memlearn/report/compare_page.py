@@ -39,6 +39,16 @@ def write_comparison(folder: Path, out: Path | None = None) -> Path:
     return write_atomically(Path(out) if out else folder / "compare.html", page)
 
 
+def comparison_figures(folder: Path) -> dict[str, Figure]:
+    """The figures of a comparison's page, by a name that a file may have.
+
+    Raises:
+        DataError: the folder holds no comparison.
+    """
+    rows = [row for row in read_compare(folder)["rows"] if row["runs"]]
+    return {figure.title.lower().replace(" ", "-"): figure for figure in _figures(rows)}
+
+
 def render_comparison(found: Mapping[str, Any], folder: Path) -> str:
     """The page as text."""
     rows = [row for row in found["rows"] if row["runs"]]

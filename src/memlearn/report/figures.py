@@ -67,6 +67,7 @@ def learning_curves(runs: Sequence[Run]) -> list[Figure]:
         ("Training loss", "train_loss", 1, "loss (no unit)", "Mean loss over the training set, epoch by epoch."),
         ("Write activity", "cells_pulsed_per_step", 100, "cells pulsed per step (%)",
          "Share of the cells that a training step pulses."),
+        ("Energy so far", "energy", 1e3, "energy (mJ)", "Of all training up to the end of an epoch."),
     ):
         traces = _curves(runs, key, title.lower(), scale=scale)
         small = len(runs) <= _NAMED

@@ -38,6 +38,7 @@ class Epoch(_Record):
     float_validation_accuracy: float | None = None
     pulses_total: float | None = None
     cells_pulsed_per_step: float | None = None
+    energy: float | None = None
     seconds: float | None = None
 
 
@@ -208,8 +209,8 @@ def as_result(figures: Result | dict[str, Any] | Any, *, origin: str) -> Result:
     return figures if isinstance(figures, Result) else _record(Result, figures, origin)
 
 
-def write_atomically(path: Path, text: str) -> Path:
-    """Write a text file so that a reader sees the old file or the new one, never a part.
+def write_atomically(path: Path, text: str | bytes) -> Path:
+    """Write a file so that a reader sees the old file or the new one, never a part.
 
     Raises:
         InputError: when the path is a folder.
@@ -219,7 +220,7 @@ def write_atomically(path: Path, text: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        part.write_text(text, encoding="utf-8", newline="\n")
+        part.write_bytes(text if isinstance(text, bytes) else text.encode())
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)

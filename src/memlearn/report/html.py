@@ -93,7 +93,7 @@ def _section(run: Run, *, index: int, side: int) -> dict[str, Any]:
         "label": run.label,
         "paragraph": summary.paragraph([run]),
         "layers": layers,
-        "device": plots(_device(run), f"run-{index}-device"),
+        "device": plots(device_figures(run), f"run-{index}-device"),
         "spent": plots(spent.bars(run.result.cost), f"run-{index}-cost"),
         "components": spent.component_table(run.result.cost),
         "sensitivity": spent.sensitivity_table(run.result.cost),
@@ -118,7 +118,7 @@ def _through(run: Run, layer: Layer, name: str, index: int) -> dict[str, Any] | 
             "labels": found.frames["labels"]}
 
 
-def _device(run: Run) -> list[figures.Figure]:
+def device_figures(run: Run) -> list[figures.Figure]:
     """The curves of the run's device; none where its settings are of another version."""
     try:
         device = Experiment.from_table(run.config).device
