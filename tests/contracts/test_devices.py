@@ -487,7 +487,8 @@ class TestStuckCells:
         assert stats.kstest(((within - law.g_min) / law.range).numpy(), "uniform").pvalue > 1e-3
 
     def test_all_or_nothing(self, law):
-        for faults, g in ((StuckCells(high=1.0), law.g_max), (StuckCells(low=1.0), law.g_min)):
+        ends = (StuckCells(high=1.0), law.g_max), (StuckCells(low=1.0), law.g_min), (StuckCells(middle=1.0), law.middle)
+        for faults, g in ends:
             assert (law.replace(faults=faults).init(SHAPE, ROOT, torch.float64).conductance == g).all()
         whole = law.replace(faults=StuckCells(high=0.33, low=0.56, anywhere=0.11)).init(SHAPE, ROOT)
         assert torch.equal(whole.parameters[..., 0], whole.parameters[..., 1])

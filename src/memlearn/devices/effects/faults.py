@@ -24,15 +24,18 @@ class StuckCells(Component):
     high: float = quantity(0.0, unit="1", ge=0, le=1, doc="fraction of cells stuck at the highest conductance")
     low: float = quantity(0.0, unit="1", ge=0, le=1, doc="fraction of cells stuck at the lowest conductance")
     anywhere: float = quantity(0.0, unit="1", ge=0, le=1, doc="fraction of cells stuck uniformly within the range")
+    middle: float = quantity(
+        0.0, unit="1", ge=0, le=1, doc="fraction of cells stuck at mid-range: where new cells of a weight array stand"
+    )
     lines: FaultyLines = setting(FaultyLines(), doc="lines of cells that fail together")
     measured: FaultMapFile = setting(FaultMapFile(), doc="a measured map of stuck cells")
 
     def model_post_init(self, _: Any) -> None:
         """Fractions of one whole."""
-        total = self.high + self.low + self.anywhere
+        total = self.high + self.low + self.anywhere + self.middle
         if total > 1 + 1e-9:  # 0.33 + 0.56 + 0.11 is 1.0000000000000002
             raise InputError(
-                "high + low + anywhere", total, "stuck fractions add up to more than 1", "Lower one of them."
+                "high + low + anywhere + middle", total, "stuck fractions add up to more than 1", "Lower one of them."
             )
 
     def pin(
@@ -45,13 +48,15 @@ class StuckCells(Component):
             stream: whose random numbers.
             g_min, g_max: S: the nominal range, at whose ends cells stick.
         """
-        if not (self.high or self.low or self.anywhere or self.lines.rate or self.measured.active):
+        if not (self.high or self.low or self.anywhere or self.middle or self.lines.rate or self.measured.active):
             return lower, upper, lower == lower
         lot = random.uniform(stream.child("stuck"), 0, lower.shape, lower)
         place = g_min + (g_max - g_min) * random.uniform(stream.child("stuck"), 1, lower.shape, lower)
         place = place.masked_fill(lot < self.high, g_max)
         place = place.masked_fill((lot >= self.high) & (lot < self.high + self.low), g_min)
-        free = lot >= self.high + self.low + self.anywhere
+        spread = self.high + self.low + self.anywhere
+        free = lot >= spread + self.middle
+        place = place.masked_fill(~free & (lot >= spread), 0.5 * (g_min + g_max))
         if self.lines.rate:
             high, low = self.lines.fail(lower.shape, stream.child("lines"), lower)
             place, free = place.masked_fill(high, g_max).masked_fill(low, g_min), free & ~high & ~low
