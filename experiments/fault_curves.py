@@ -38,7 +38,7 @@ from memlearn.learning.gates import AbstractGate, Everything, LastLayers, WorstN
 from memlearn.learning.loop import train_images
 from memlearn.nn import attach_ledger
 
-RATES = (0.0, 0.05, 0.1, 0.2, 0.3)
+RATES = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3)
 KINDS = ("independent", "clustered")
 WORST = 0.07
 """Part of the neurons that partial gating trains, the worst; chosen on validation images."""
@@ -114,11 +114,12 @@ def experiment(settings: Settings, seed: int, kind: str, rate: float) -> Experim
             "sense": {"kind": "adc", "bits": 10, "output_range": 24.0},
         }},
         "start": {
-            "grid": "uniform", "levels": 32, "learning_rate": 0.2, "rate_decay": 0.8, "batch": 50, "parallel": "column",
+            "grid": "uniform", "levels": 32, "batch": 50, "parallel": "column",
+            "learning_rate": 0.2 if settings.mnist else 0.5, "rate_decay": 0.8 if settings.mnist else 0.95,
             "epochs": 8 if settings.mnist else 20, "scheme": SCHEME,
         },
         "rule": {"kind": "custom", "rule": {"accumulator": twin, "writer": writer}},
-        "training": {"batch": 100},
+        "training": {"batch": 100 if settings.mnist else 25},
     }  # fmt: skip
     return Experiment.from_table(table)
 
@@ -211,12 +212,12 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=55_000, help="on which arrays adapt")
     parser.add_argument("--learning-rate", type=float, default=0.6, help="of the float twin in place")
     parser.add_argument("--low", type=float, default=0.5, help="part of the faulty cells that stick low")
-    parser.add_argument("--rates", type=float, nargs="*", default=RATES)
+    parser.add_argument("--rates", type=float, nargs="*", default=(0.0, 0.1, 0.2, 0.3), choices=RATES)
     parser.add_argument("--strategies", nargs="*", default=STRATEGIES, choices=STRATEGIES)
     parser.add_argument("--validation", action="store_true", help="figures of the validation images")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    images = 1500 if given.short else given.images
+    images = 1137 if given.short else given.images
     settings = Settings(not given.short, given.low, images, given.learning_rate, given.data, given.validation)
     keep = None if given.out is None else given.out / "points.jsonl"
     found = [Point(**json.loads(line)) for line in keep.read_text().splitlines()] if keep and keep.exists() else []
