@@ -118,6 +118,12 @@ class TestWriteNoise:
         rows = torch.stack(seen).reshape(3, -1)
         assert (torch.corrcoef(rows) - torch.eye(3)).abs().max() < 5 / math.sqrt(N)
 
+    def test_new_cells_may_have_been_verified(self):
+        verified = self.device.replace(write_noise=self.device.write_noise.replace(new_cells=False))
+        state = cells(verified, 40e-6)
+        assert torch.equal(verified.visible(state), state.conductance)
+        assert not torch.equal(verified.visible(pulse(verified, state, 1)), pulse(verified, state, 1).conductance)
+
     def test_time_does_not_matter(self):
         state = cells(self.device)
         before = self.device.visible(state)

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from torch import Tensor
 
-from ...core.component import quantity
+from ...core.component import quantity, setting
 from ...core.random import Stream
 from ...ops import random
 from ..state import DeviceState
@@ -18,8 +18,9 @@ class WriteNoise(AbstractEffect):
 
         seen = G + sigma z,    sigma^2 = (relative G)^2 + absolute^2,    z standard normal, drawn anew by every write
 
-    Mean 0, variance sigma^2; all reads between two writes see the same value. New cells have been written once. Stuck
-    cells are not written. In aihwkit's numbers, absolute = write_noise_std x dw_min, in siemens.
+    Mean 0, variance sigma^2; all reads between two writes see the same value. New cells have been written once,
+    unless `new_cells` is off. Stuck cells are not written. In aihwkit's numbers, absolute =
+    write_noise_std x dw_min, in siemens.
     """
 
     kind: Literal["write_noise"] = "write_noise"
@@ -30,6 +31,9 @@ class WriteNoise(AbstractEffect):
 
     relative: float = quantity(0.0, unit="1", ge=0, doc="standard deviation relative to the conductance")
     absolute: float = quantity(0.0, unit="S", ge=0, doc="standard deviation added to the conductance")
+    new_cells: bool = setting(
+        True, doc="whether new cells show the noise of a write; false: they were verified, reference cells among them"
+    )
 
     @property
     def active(self) -> bool:
@@ -43,7 +47,8 @@ class WriteNoise(AbstractEffect):
 
     def start(self, memory: Tensor, state: DeviceState, stream: Stream) -> None:
         """The write that made the cells."""
-        memory[..., 0] = random.normal(stream.child("start"), 0, memory.shape[:-1], memory) * ~state.stuck
+        drawn = random.normal(stream.child("start"), 0, memory.shape[:-1], memory) * ~state.stuck
+        memory[..., 0] = drawn if self.new_cells else 0
 
     def pulsed(self, memory: Tensor, state: DeviceState, touched: Tensor, stream: Stream, event: int) -> None:
         """Draw anew for the cells that were written."""
