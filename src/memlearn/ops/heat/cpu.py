@@ -96,6 +96,8 @@ def add_fires(fires, words) -> None:  # noqa: ANN001
     """Add the slots in which lines fire, of their trains (lines,), int64."""
     for k in range(fires.shape[0]):
         x = words[k] & np.int64(0x7FFFFFFF)
+        if x == 0:
+            continue
         x = x - ((x >> np.int64(1)) & np.int64(0x55555555))
         x = (x & np.int64(0x33333333)) + ((x >> np.int64(2)) & np.int64(0x33333333))
         x = (x + (x >> np.int64(4))) & np.int64(0x0F0F0F0F)
@@ -117,17 +119,19 @@ def look_at_lines(out, plan, g, width, first, last, counts) -> None:  # noqa: AN
     up, down = np.zeros(width, np.int32), np.zeros(width, np.int32)
     for line in range(first, last):
         own = plan[line * width : (line + 1) * width]
-        if not pulsed(own):
-            continue
-        rise, fall = heat_of_line(own, g[line * width : (line + 1) * width])
-        heat[0] += rise
-        heat[1] += fall
         if counts:
             most, least = count_line(own, up, down)
+            if most + least == 0:
+                continue
             rows[0, line] += most
             rows[1, line] += least
             written[0] += most > 0
             written[1] += least > 0
+        elif not pulsed(own):
+            continue
+        rise, fall = heat_of_line(own, g[line * width : (line + 1) * width])
+        heat[0] += rise
+        heat[1] += fall
     if counts:
         for j in range(width):
             columns[0, j] += up[j]
