@@ -208,7 +208,7 @@ def macro(watts: float, driven: float, **changes: Any) -> Use:
 
 def test_isaacs_macro_is_the_sum_of_its_parts():
     # 32 nm, 100 ns a step: crossbar 0.3 mW, 128 drivers of 3.9 uW, an 8-bit converter of 2 mW at 1.28 GS/s; its unit of
-    # eight arrays takes 24.1 mW, registers included.
+    # eight arrays takes 24.1 mW, registers included (the paper's table, from memory: verify).
     cost = Cost(adc=FixedConverter(per_conversion=2e-3 / 1.28e9), read_pulse=100e-9)
     found = bill(macro(0.3e-3, 128), cost).energy
     assert found.total == pytest.approx(24.1e-3 / 8 * 100e-9, rel=0.15)
