@@ -29,6 +29,7 @@ from .core.component import Component, describe, kind_of
 from .core.errors import InputError, MemlearnError, nearest
 from .core.version import VERSION
 from .experiment import Interrupted, Override, parse_override, read_experiment, resume, run, schema, sweep
+from .experiment.board import Board
 from .experiment.files import read_table
 from .experiment.networks import MEMBERS as NETWORKS
 from .learning import accumulate, credit
@@ -54,6 +55,7 @@ FAMILIES: Mapping[str, Mapping[str, type[Component]]] = {
     "datasets": datasets.MEMBERS,
 }
 PRESETS, EXPERIMENTS, DEMO = "presets", "experiments", "demo_digits.toml"
+BOARD = "tensorboard"
 
 
 class Commands(TyperGroup):
@@ -90,6 +92,7 @@ OnChips = Annotated[
     list[str] | None,
     typer.Option("--chip", help="An array that is real: NAME=COMMAND of its driver.", show_default=False),
 ]
+OnBoard = Annotated[bool, typer.Option("--tensorboard", help="Write curves for TensorBoard into OUT/tensorboard.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")]
 
 
@@ -130,7 +133,7 @@ def demo_command(
 
 
 @app.command("run")
-def run_command(
+def run_command(  # noqa: PLR0913  (what a run can be asked)
     experiment: Annotated[Path, typer.Argument(help="TOML file, or the config.json of a run.", show_default=False)],
     out: Out,
     data: DataFolder = None,
@@ -139,6 +142,7 @@ def run_command(
         list[str] | None, typer.Option("--set", help="Change a setting: KEY=VALUE, KEY dotted.", show_default=False)
     ] = None,
     chips: OnChips = None,
+    tensorboard: OnBoard = False,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
@@ -148,17 +152,21 @@ def run_command(
     for note in described.notes:
         say(note)
     with watching() as watcher:
-        options = {"data_directory": data, "overwrite": overwrite, "watcher": watcher, "chips": opened(chips)}
+        heard = Board(out / BOARD, watcher) if tensorboard else watcher
+        options = {"data_directory": data, "overwrite": overwrite, "watcher": heard, "chips": opened(chips)}
         figures = run(described.experiment, out, **options)
     _show_figures(figures, as_json)
     say(f"Written to {out}. For figures: memlearn report {out}")
 
 
 @app.command("resume")
-def resume_command(folder: Folder, chips: OnChips = None, as_json: AsJson = False) -> None:
+def resume_command(
+    folder: Folder, chips: OnChips = None, tensorboard: OnBoard = False, as_json: AsJson = False
+) -> None:
     """Go on with a run that was stopped or killed."""
     with watching() as watcher:
-        figures = resume(folder, watcher=watcher, chips=opened(chips))
+        heard = Board(folder / BOARD, watcher) if tensorboard else watcher
+        figures = resume(folder, watcher=heard, chips=opened(chips))
     _show_figures(figures, as_json)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
 import json
 import shlex
 import subprocess
@@ -18,6 +19,7 @@ from typer.core import TyperCommand, TyperGroup
 import memlearn
 from memlearn.cli import FAMILIES, app, main
 from memlearn.cli_examples import EXAMPLES
+from memlearn.experiment import board
 from tests.end_to_end.small import table
 
 REPOSITORY = Path(__file__).parents[2]
@@ -266,3 +268,30 @@ def test_lists_and_components_come_as_data(capsys: pytest.CaptureFixture[str]):
     assert [row["kind"] for row in json.loads(capsys.readouterr().out)] == list(FAMILIES["rules"])
     assert main(["show", "rule", "manhattan", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["sources"]
+
+
+def test_without_tensorboard_its_option_says_what_to_install(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert main(["run", "small.json", "--out", "done", "--tensorboard"]) == 1
+    assert "pip install 'memlearn[tensorboard]'" in capsys.readouterr().err and not (folder / "done").exists()
+
+
+def test_tensorboard_hears_of_every_epoch(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    heard: list[tuple[str, float, int]] = []
+
+    class Writer:
+        def __init__(self, place: str) -> None:
+            assert Path(place) == Path("done/tensorboard")
+
+        def add_scalar(self, *scalar) -> None:
+            heard.append(scalar)
+
+        def flush(self) -> None:
+            pass
+
+    monkeypatch.setattr(board, "_maker", lambda: Writer)
+    assert main(["run", "small.json", "--out", "done", "--tensorboard"]) == 0
+    history = json.loads((folder / "done" / "history.jsonl").read_text())
+    assert ("train_accuracy", history["train_accuracy"], 1) in heard and ("energy", history["energy"], 1) in heard
