@@ -325,6 +325,13 @@ COMMANDS = [
         "show device soft",
         "name = 'soft': is none of the devices. Did you mean 'soft_bounds'?",
     ),
+    Command("compare: no seeds", "compare GOOD.toml --seeds 0 --out OUT", "seeds = 0: must be at least 1"),
+    Command(
+        "compare: a record that is damaged",
+        "compare c.json --out OUT",
+        "c.json: is damaged",
+        lambda folder: (folder / "c.json").write_text('{"format": 1, "rows": [{}]}'),
+    ),
     Command(
         "sweep: no base",
         "sweep s.toml --out OUT",

@@ -89,7 +89,7 @@ def _stacked(title: str, parts: list[dict[str, Any]], across: str, within: str, 
         "yaxis": axis("", type="category", autorange="reversed", showgrid=False),
         "barmode": "stack", "showlegend": True,
     }
-    return Figure(title, caption, traces, layout, 190 + 32 * len(heads))
+    return Figure(title, caption, traces, layout, 150 + 30 * len(heads), True)
 
 
 def _shown(value: float | None, what: str) -> str:
