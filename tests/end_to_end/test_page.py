@@ -24,6 +24,10 @@ ARGS = ["--no-sandbox", "--headless", "--disable-gpu", "--disable-background-net
         "--disable-sync", "--no-first-run"]
 LARGEST = 8e6
 UNDRAWN = "[...document.querySelectorAll('.plot')].filter(plot => !plot.classList.contains('js-plotly-plot')).length"
+BACKGROUND = "getComputedStyle(document.body).backgroundColor"
+FITS = "document.documentElement.scrollWidth <= innerWidth"
+PATIENCE = 120_000
+"""ms: the machine may be busy."""
 Z = "JSON.stringify(Array.from(document.querySelector('.through .plot').data[0].z, row => Array.from(row)))"
 
 
@@ -38,7 +42,7 @@ def browser() -> Iterator[playwright.Browser]:
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("report") / "run"
-    run(small(data={"train_limit": 48}, crossbar={"wires": {"kind": "resistive"}}), folder)
+    run(small(data={"train_limit": 48}, network={"hidden": []}, crossbar={"wires": {"kind": "resistive"}}), folder)
     return write_report([folder])
 
 
@@ -56,6 +60,7 @@ def comparison(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def opened(browser: playwright.Browser, file: Path, **options) -> tuple[playwright.Page, list[str]]:
     """The page with all its figures drawn, and what it complained of or asked for."""
     page = browser.new_page(**options)
+    page.set_default_timeout(PATIENCE)
     wrong: list[str] = []
     page.on("console", lambda message: wrong.append(message.text))
     page.on("pageerror", lambda error: wrong.append(str(error)))
@@ -64,7 +69,7 @@ def opened(browser: playwright.Browser, file: Path, **options) -> tuple[playwrig
     page.evaluate("document.querySelectorAll('details').forEach(item => { item.open = true; })")
     for plot in page.query_selector_all(".plot"):
         plot.scroll_into_view_if_needed()
-    page.wait_for_function(f"{UNDRAWN} === 0", timeout=10_000)
+    page.wait_for_function(f"{UNDRAWN} === 0", timeout=PATIENCE)
     return page, wrong
 
 
@@ -77,21 +82,20 @@ def shown(browser: playwright.Browser, report: Path) -> Iterator[playwright.Page
     page.close()
 
 
+def test_every_figure_is_drawn_without_an_error_or_a_request(shown: playwright.Page):
+    assert shown.locator(".plot").count() > 10 and shown.locator(".plot .main-svg").count() > 0
+    assert shown.evaluate(BACKGROUND) == "rgb(255, 255, 255)" and shown.evaluate(FITS)
+
+
 @pytest.mark.parametrize("which", ["report", "comparison"])
-@pytest.mark.parametrize("options", [
-    {"color_scheme": "light"}, {"color_scheme": "dark", "viewport": {"width": 390, "height": 844}},
-], ids=["light", "dark, a phone"])
-def test_every_figure_is_drawn_without_an_error_or_a_request(
-    browser: playwright.Browser, request: pytest.FixtureRequest, which: str, options: dict
+def test_pages_are_dark_for_those_who_like_it_and_fit_a_phone(
+    browser: playwright.Browser, request: pytest.FixtureRequest, which: str
 ):
     file: Path = request.getfixturevalue(which)
     assert file.stat().st_size < LARGEST
-    page, wrong = opened(browser, file, **options)
-    assert page.locator(".plot").count() >= 3 and page.locator(".plot .main-svg").count() > 0
-    assert wrong == []
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
-    assert (paper == "rgb(255, 255, 255)") == (options["color_scheme"] == "light")
+    page, wrong = opened(browser, file, color_scheme="dark", viewport={"width": 390, "height": 844})
+    assert wrong == [] and page.locator(".plot").count() >= 1
+    assert page.evaluate(BACKGROUND) != "rgb(255, 255, 255)" and page.evaluate(FITS)
     page.close()
 
 
@@ -129,10 +133,8 @@ def test_the_keyboard_reaches_the_content_and_whatever_scrolls(shown: playwright
     assert shown.locator("details").first.get_attribute("open") is None
 
 
-def test_on_paper_everything_is_drawn_and_light(browser: playwright.Browser, report: Path):
-    page, wrong = opened(browser, report, color_scheme="dark")
-    assert len(page.pdf(format="A4")) > 50_000
-    assert page.evaluate(UNDRAWN) == 0 and wrong == []
-    page.emulate_media(media="print")
-    assert not page.locator(".through button").first.is_visible()
-    page.close()
+def test_on_paper_everything_is_drawn_and_nothing_is_to_be_pressed(shown: playwright.Page):
+    assert len(shown.pdf(format="A4")) > 50_000
+    assert shown.evaluate(UNDRAWN) == 0
+    shown.emulate_media(media="print")
+    assert not shown.locator(".through button").first.is_visible()
