@@ -73,8 +73,8 @@ def test_an_open_gain_falls_with_the_reads_of_a_line_and_scales_with_the_step():
     assert SecondArray(gain=3.0, settle=5.0).fitted(9, 9, [0.1, 0.1]).gain_at(5) == 1.5
 
 
-def test_pulses_of_the_fast_array_fill_the_same_part_of_its_range():
-    assert [automatic.slots(Facts(states=n)) for n in (2, 4, 20, 1200)] == [0.1, 0.1, 0.5, 5.0]
+def test_pulses_of_the_fast_array_grow_with_its_states():
+    assert [automatic.slots(Facts(states=n)) for n in (4, 20, 60, 1200)] == [0.5, 0.5, 1.5, 5.0]
     device = SoftBounds(states=20)
     model = nn.Sequential(Linear(9, 3, array=Array(device=device, cell=AGAD().cell)))  # type: ignore[arg-type]
     rule = AGAD().attach(model)

@@ -80,8 +80,8 @@ def relative_threshold(facts: Facts) -> float:
 
 
 def slots(facts: Facts) -> float:
-    """Pulses of the fast array for the largest product of a usual sample: states / 40, within 0.1 .. 5."""
-    return _round(min(5.0, max(0.1, facts.states / 40)))
+    """Pulses of the fast array for the largest product of a usual sample: states / 40, within 0.5 .. 5."""
+    return _round(min(5.0, max(0.5, facts.states / 40)))
 
 
 def tolerance(facts: Facts) -> float:
