@@ -28,6 +28,7 @@ from .cli_wires import app as spice_app
 from .core.component import Component, describe, kind_of
 from .core.errors import InputError, MemlearnError, nearest
 from .core.version import VERSION
+from .cost import converters
 from .experiment import Interrupted, Override, parse_override, read_experiment, resume, run, schema, sweep
 from .experiment.board import Board
 from .experiment.files import read_table
@@ -53,6 +54,7 @@ FAMILIES: Mapping[str, Mapping[str, type[Component]]] = {
     "rules": learning.MEMBERS,
     "networks": NETWORKS,
     "datasets": datasets.MEMBERS,
+    "converters": converters.MEMBERS,
 }
 PRESETS, EXPERIMENTS, DEMO = "presets", "experiments", "demo_digits.toml"
 BOARD = "tensorboard"

@@ -27,6 +27,7 @@ from memlearn.cost import (
     bill,
     sensitivity,
 )
+from memlearn.cost.converters import MEMBERS
 from memlearn.cost.lines import lines_of, settling
 from memlearn.cost.technology import NODES, node, scaled
 
@@ -139,6 +140,19 @@ def test_every_term_is_what_it_is_by_hand(found: float, by_hand: float):
     assert found == pytest.approx(by_hand, rel=2e-3)  # factors between nodes are published to three digits
 
 
+def test_what_a_layer_keeps_in_digital_is_charged_once():
+    one = use(READ, gradient="add", weight_bits=16, neuron_bits=3).arrays[0]
+    both = use(READ, gradient="add", weight_bits=16, neuron_bits=3)._replace(
+        arrays=(one, one._replace(name="a.minor", leads=False))
+    )
+    single, double = (bill(of, COST) for of in (both._replace(arrays=(one,)), both))
+    for name in ("memory", "digital"):
+        each = [found.energy.by("during", "component")["update", name] for found in (single, double)]
+        assert each[0] == each[1] > 0
+    assert double.energy.by("component")["cells"] == pytest.approx(2 * single.energy.by("component")["cells"])
+    assert double.area.by("component")["memory"] == single.area.by("component")["memory"]
+
+
 def test_areas_by_hand():
     found = bill(use({**READ, **BACK}, steps=1, batch=3, weight_bits=6, neuron_bits=2), COST).area.by("component")
     feature = (45e-9) ** 2
@@ -182,6 +196,9 @@ def test_nodes_and_converters_are_the_published_ones():
         adc, at = RegressionConverter(), node(nanometres)
         assert adc.energy(bits, at) * 1e12 == pytest.approx(pico, abs=0.006 if pico < 10 else 0.06)
         assert adc.area(bits, at) * 1e12 == pytest.approx(size, rel=5e-3)
+    assert set(MEMBERS.values()) == {
+        FixedConverter, FlashConverter, IntegrateAndFire, RegressionConverter, SurveyConverter
+    }  # fmt: skip
     assert SurveyConverter().energy(4, node(32)) == pytest.approx(331e-15, rel=1e-3)
     assert SurveyConverter(percentile="p10").energy(4, node(32)) == 0.3e-12  # the floor
     assert FlashConverter().energy(4, node(65)) == pytest.approx(15 * 42e-15)
@@ -219,7 +236,7 @@ def test_yaos_macro_is_the_sum_of_its_parts():
     # 130 nm, 0.2 V, 2.55 pJ a conversion; 15-level weights from two 8-level devices of 2.5 .. 20 uS: one at its lowest
     # level, the other anywhere. Half of the input bits are on, for 10 ns: our assumption.
     levels = np.arange(-7, 8)
-    mean = np.mean([2.5e-6 + 2.5e-6 * np.maximum(levels, 0), 2.5e-6 - 2.5e-6 * np.minimum(levels, 0)])
+    mean = float(np.mean([2.5e-6 + 2.5e-6 * np.maximum(levels, 0), 2.5e-6 - 2.5e-6 * np.minimum(levels, 0)]))
     cost = Cost(node=130, adc=FixedConverter(per_conversion=2.55e-12), read_pulse=10e-9)
     found = bill(macro(64 * 128 * 0.04 * mean, 64), cost).energy
     by = found.by("component")

@@ -22,7 +22,7 @@ def area_parts(use: Use, cost: Cost) -> Iterator[Part]:
             if not back or "backward" in array.counts:
                 yield from sensing(array, side, cost, back=back)
         yield Part("", array.name, "memory", memory(use, array, cost))
-        if use.gradient != "none":
+        if use.gradient != "none" and array.leads:
             yield Part("", array.name, "digital", array.outputs * scaled(cost.adder_area, 45, cost.at, "area"))
 
 
@@ -49,5 +49,4 @@ def sensing(array: ArrayUse, side: Side, cost: Cost, *, back: bool) -> Iterator[
 
 def memory(use: Use, array: ArrayUse, cost: Cost) -> float:
     """146 F^2 a bit (6T SRAM, NeuroSim): numbers per weight, and per neuron and sample of a batch."""
-    bits = array.inputs * array.outputs * use.weight_bits + use.batch * array.outputs * use.neuron_bits
-    return bits * cost.memory_area * cost.at.feature**2
+    return use.kept_bits(array) * cost.memory_area * cost.at.feature**2

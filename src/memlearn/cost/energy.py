@@ -226,6 +226,8 @@ def digital_energy(use: Use, array: ArrayUse, cost: Cost) -> Iterator[Part]:
     written. An output and sample: its neuron's bits written and read. Errors through a mirror: a product, an addition
     and the weight's bits a weight and sample.
     """
+    if not array.leads:
+        return
     samples = array.reads("forward")
     driven = array.count("forward", Amount.DRIVEN) / array.tiles[1] or samples * array.inputs
     product = scaled(cost.multiplier_energy, 45, cost.at)
@@ -247,7 +249,7 @@ def standby(use: Use, cost: Cost) -> Iterator[Part]:
     of the converters' power (hwcomponents) where they are not switched off."""
     seconds = sum(part.value for part in latency_parts(use, cost))
     for array in use.arrays:
-        bits = array.inputs * array.outputs * use.weight_bits + use.batch * array.outputs * use.neuron_bits
+        bits = use.kept_bits(array)
         watts = bits * 2 * cost.leakage * 1.5 * cost.at.feature * cost.at.vdd
         yield Part("standby", array.name, "memory", watts * seconds)
         if not cost.gated and array.forward.sense == "adc":

@@ -88,7 +88,7 @@ def _pulses(array: ArrayUse, during: str, cost: Cost) -> Iterator[Part]:
 
 def _gathering(use: Use, array: ArrayUse, cost: Cost) -> Iterator[Part]:
     """An adder for each bit line takes a driven word line a cycle: what gathers gradients in digital waits for it."""
-    if use.gradient != "none":
+    if use.gradient != "none" and array.leads:
         driven = array.count("forward", Amount.DRIVEN) / array.tiles[1]
         cycles = driven or array.reads("forward") * array.inputs
         yield Part("update", array.name, "digital", cycles / cost.clock)

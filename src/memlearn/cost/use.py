@@ -58,7 +58,8 @@ class ArrayUse(NamedTuple):
     """Outer products of trains, numbers of pulses, or programming to targets."""
     counts: Mapping[str, Counts]
     """Of each pass."""
-    weights_per_row: int = 0
+    leads: bool = True
+    """The first array of its layer: what a layer keeps in digital is charged with it."""
     pulses_mean: float = 0.0
     """Pulses of a cell."""
     pulses_p99: float = 0.0
@@ -106,6 +107,12 @@ class Use(NamedTuple):
     """Pulses that a cell survives; None: unknown."""
     endurance_from: str
     """Who says so."""
+
+    def kept_bits(self, array: ArrayUse) -> int:
+        """Bits that an array's layer keeps in digital: numbers per weight, and per neuron and sample of a batch."""
+        if not array.leads:
+            return 0
+        return array.inputs * array.outputs * self.weight_bits + self.batch * array.outputs * self.neuron_bits
 
     def table(self) -> dict[str, Any]:
         """As plain data, for JSON; `from_table` reads it back."""

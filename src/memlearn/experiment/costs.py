@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from ..compound import physical
 from ..core.ledger import Ledger
 from ..cost import ArrayUse, Bill, Cost, Pulse, Side, Use, bill
 from ..devices import AbstractDevice
 from ..learning import Rule
-from ..nn import tiles
+from ..nn import array_layers, tiles
 from ..periphery import ADC, DAC, Analogue
 from ..programming import ClosedLoop
 from ..tile import Port, Tile
@@ -42,9 +43,12 @@ def use_of(session: Session) -> Use:
     memory = rule.digital_memory(session.batch)
     first = next(iter(arrays.values())).array.periphery.forward
     limit, says = _endurance(experiment)
+    leading = {next(iter(physical(name, layer.tile))) for name, layer in array_layers(session.main.model).items()}
     return Use(
         arrays=tuple(
-            _array(name, tile, seen.get(name, {}), _writes(rule), float(session.initial[name].sum()) / tile.cells)
+            _array(
+                name, tile, seen.get(name, {}), _writes(rule), float(session.initial[name].sum()) / tile.cells
+            )._replace(leads=name in leading)
             for name, tile in arrays.items()
         ),
         others={name: passes for name, passes in seen.items() if name not in arrays},
