@@ -159,11 +159,12 @@ def markdown(found: Mapping[str, Any]) -> str:
     """The table for a page in Markdown."""
     rows = found["rows"]
     shown, two = grid(rows), spanned(rows)
-    heads = [*(("Rule", "Device") if two else ("Row",)), *shown.columns]
-    lines = [heads, ["---"] * (2 if two else 1) + ["---:"] * len(shown.columns)]
+    heads = [*(("Rule", "Device") if two else ("Row",)), "Runs", *shown.columns]
+    lines = [heads, ["---"] * (2 if two else 1) + ["---:"] * (1 + len(shown.columns))]
     for row, (name, cells) in zip(rows, shown.rows, strict=True):
         names = [part(row, 0), part(row, 1)] if two else [name]
-        lines.append([*names, *(cells if row["runs"] else ["cannot run", *[""] * (len(cells) - 1)])])
+        told = cells if row["runs"] else ["cannot run" if row["stopped"] else "", *[""] * (len(cells) - 1)]
+        lines.append([*names, str(len(row["runs"])), *told])
     return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines) + "\n"
 
 

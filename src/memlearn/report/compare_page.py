@@ -19,6 +19,8 @@ from .page import plots, render
 from .summary import Headline
 
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "hexagon", "bowtie", "hourglass")
+_SIGNS = "●■◆▲✚✖★⬢⧓⧗"
+"""The symbols, for a caption."""
 _DECADES = 5
 _PASSES = ("forward", "backward", "update", "verify", "calibration", "standby")
 
@@ -59,6 +61,7 @@ def render_comparison(found: Mapping[str, Any], folder: Path) -> str:
         headlines=_headlines(rows),
         figures=plots(_figures(rows), "compare"),
         table=grid(rows),
+        runs=[len(row["runs"]) for row in rows],
         refused=refused(found["rows"]),
         command=f"memlearn compare {shlex.quote(str(folder / 'compare.json'))} --out again",
         versions=[(name, [version]) for name, version in found["versions"].items()],
@@ -171,7 +174,8 @@ def _trade(rows: Rows, figure: str, title: str, name: str) -> Figure | None:
         "yaxis": axis("test accuracy (%)"),
         "showlegend": True,
     }
-    each = " Colours are devices, symbols rules." if spanned(rows) else ""
+    signs = ", ".join(f"{_SIGNS[i % len(_SIGNS)]} {name}" for i, name in enumerate(firsts))
+    each = f" Colours are devices, symbols rules: {signs}." if spanned(rows) else ""
     caption = f"Up is accurate, left is cheap.{each} Dotted: what no row beats in both."
     return Figure(title, caption, traces, layout, 420)
 
