@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .core.ledger import Event, Pass
+from .core.ledger import Amount, Event, Pass
 from .core.types import Counts
 from .devices import symmetric_point
 from .ops.pulse_update import Tally
@@ -41,6 +41,10 @@ def read(tile: Tile, line: int, share: float = 1.0, reference: Tensor | None = N
     tile.ledger = ledger
     if ledger is not None:
         count_reads(tile, 1)
+        if ledger.measures:
+            row, place = divmod(line, tile.part[0])
+            shown = tile.array.device.visible(tile.state)[row, :, place].sum()
+            measure_reads(tile, 1, float(driven.voltage[0, row, place]), float(shown))
     return found
 
 
@@ -55,6 +59,25 @@ def count_reads(tile: Tile, number: int) -> None:
     for event, n in port.sense.uses(number * tile.outputs).items():
         tile.ledger.count(tile.name, Pass.TRANSFER, event, n)
     tile.ledger.count(tile.name, Pass.TRANSFER, Event.CELL_READ, number * cells)
+
+
+def measure_reads(tile: Tile, number: int, voltage: float, shown: float) -> None:
+    """Enter what reads of so many lines find in the cells; of lines without resistance.
+
+    Arguments:
+        tile: whose.
+        number: of lines.
+        voltage: V, on each.
+        shown: S, their cells, added up over reads.
+    """
+    assert tile.ledger is not None
+    copies, square = tile.tiles[1], voltage * voltage
+    found = {
+        Amount.DRIVEN: float(number * copies),
+        Amount.SQUARE: number * copies * square,
+        Amount.READ_HEAT: shown * square,
+    }
+    tile.ledger.enter(tile.name, Pass.TRANSFER, found)
 
 
 def write(tile: Tile, line: int, pulses: Tensor) -> Tally:

@@ -61,7 +61,7 @@ def check(rule: AbstractRule, device: Any, mapping: AbstractMapping, batch: int)
     """Train both ways, twice over, and compare everything that they leave behind."""
     (x, y), ends = images(60, WIDTHS[0], WIDTHS[-1]), []
     for fused in (True, False):
-        setup, ledger = begin(rule, device, mapping), Ledger()
+        setup, ledger = begin(rule, device, mapping), Ledger(measures=True)
         attach_ledger(setup.model, ledger)
         for _ in range(2):
             setup.model.train()
@@ -72,13 +72,18 @@ def check(rule: AbstractRule, device: Any, mapping: AbstractMapping, batch: int)
             else:
                 for part, label in zip(x.split(batch), y.split(batch), strict=True):
                     train_batch(setup.model, setup.rule, setup.loss, part, label)
-        ends.append((setup.memory(), counts(ledger), setup))
-    (fast, counted, setup), (slow, expected, _) = ends
+        ends.append((setup.memory(), counts(ledger), ledger.amounts(), setup))
+    (fast, counted, heat, setup), (slow, expected, amounts, _) = ends
     assert fast.keys() == slow.keys() and counted == expected
     for name, old in slow.items():
         scale = SOFT.range if "conductance" in name else 1.0
         close = torch.allclose(fast[name] / scale, old / scale, atol=2e-5, rtol=1e-4)
         assert close if old.is_floating_point() else torch.equal(fast[name], old), name
+    assert heat.keys() == amounts.keys()
+    for key, value in amounts.items():
+        # Sums of lines are the mean of a span's ends in the kernel, and so are shares of arrays that are read together.
+        rough = "beside" in key or "around" in key or ("read_W" in key and setup.model[0].tile.cell.gamma)
+        assert heat[key] == pytest.approx(value, rel=0.3 if rough else 3e-3), key
     for layer in (setup.model[0], setup.model[2]):
         assert all(tile.counters[..., 0].any() for tile in layer.tile.tiles_of.values())
 

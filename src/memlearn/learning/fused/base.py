@@ -90,11 +90,15 @@ class AbstractFused(ABC):
         loss, correct = self.run(rows, labels.numpy(), batch, tally, reads)
         self._account(len(inputs), -(-len(inputs) // batch), tally)
         for number, (tile, first, last) in enumerate(zip(self.tiles, before, line_sums(self.tiles), strict=False)):
-            enter_reads(tile, reads[number])
-            assert tile.ledger is not None
-            found = self.pulse_amounts(number, first.mean(last), int(tally[number, 2]))
-            tile.ledger.enter(tile.name, Pass.UPDATE, found)
+            self.enter_heat(number, tile, first.mean(last), reads[number], int(tally[number, 2]))
         return Trained(loss, correct, int(tally[:, 0].sum()), int(tally[:, 1].sum()))
+
+    def enter_heat(self, number: int, tile: Tile, sums: Sums, reads: np.ndarray, slots: int) -> None:
+        """Enter what the reads and pulses of the last `run` found in the cells of layer `number`, see `pulse_amounts`;
+        `reads` (2, 3) as of `heat.reads_meter`."""
+        assert tile.ledger is not None
+        enter_reads(tile, reads)
+        tile.ledger.enter(tile.name, Pass.UPDATE, self.pulse_amounts(number, sums, slots))
 
     def cells(self) -> tuple[tuple[np.ndarray, ...], ...]:
         """Flat conductances, parameters and counters: views of the tiles' own buffers, into which the kernel writes."""

@@ -17,14 +17,16 @@ from ...core.random import Stream
 from ...devices.effects import WriteNoise
 from ...nn import Linear
 from ...ops import fused_reads, fused_transfer
+from ...ops.heat import Survey
 from ...periphery import Address, steps_per_side
 from ...programming import StochasticTrains
-from ...programming.heat import Amounts, Sums
+from ...programming.heat import Amounts, Sums, count_amounts, train_amounts
 from ...tile import Tile
 from ..accumulate import PerSample, ScaledSample
 from ..credit import TwinBackprop
 from ..rule import Rule
 from .base import AbstractFused, plain_cells
+from .heat import enter_reads, line_sums
 
 _compiled = lru_cache(maxsize=None)(fused_transfer.compile_transfer)
 _BUFFERS = {"none": fused_transfer.NONE, "digital": fused_transfer.DIGITAL, "average": fused_transfer.AVERAGE}
@@ -57,7 +59,7 @@ def pair_of(tile: AnyTile) -> Pair | None:
     alike = type(pair.slow.array.crossbar.mapping) is type(pair.fast.array.crossbar.mapping)
     silent = not any(errors) and cell.drive.scaling == "none" and not cell.reference_drift
     late = max(int(one.events[2]) for one in (pair.slow, pair.fast)) > _EVENTS // 2
-    return pair if all(fine) and alike and silent and not late and not slow.measures else None
+    return pair if all(fine) and alike and silent and not late else None
 
 
 class FusedTransfer(AbstractFused):
@@ -74,7 +76,7 @@ class FusedTransfer(AbstractFused):
     def run(
         self, inputs: np.ndarray, labels: np.ndarray, batch: int, tally: np.ndarray, reads: np.ndarray
     ) -> tuple[float, int]:
-        """See `AbstractFused.run`; heat is left to the stages."""
+        """See `AbstractFused.run`."""
         layers, keys = self.layer_settings(), tuple(self._keys(pair) for pair in self.pairs)
         scratch = fused_transfer.scratch_for(layers, min(batch, len(inputs)))
         first = self.pairs[0]
@@ -82,11 +84,39 @@ class FusedTransfer(AbstractFused):
         fasts, slows = (tuple(map(_cells, side)) for side in ((p.fast for p in self.pairs), self.tiles))
         images, step = self.images(inputs, labels, batch, layers), self.rule.steps
         arrays = fasts, slows, self._seen(), self._memory()
-        return kernel(*images, keys, *self.kernel_loss(), step, arrays, scratch, tally)
+        fast = [pair.fast for pair in self.pairs]
+        self.found = np.zeros((len(layers), 3), np.int64)
+        rows = tuple(np.zeros(layer.height, np.int64) for layer in layers)
+        columns = tuple(np.zeros(layer.width, np.int64) for layer in layers)
+        self.fires = list(zip(rows, columns, strict=True))
+        self.surveys = tuple(Survey.empty(layer.height, layer.width) for layer in layers)
+        self.shown, self.tally = np.zeros((len(layers), 1)), tally
+        before = line_sums(fast) if len(reads) else []
+        meter = reads, self.found, rows, columns, self.surveys, self.shown
+        outcome = kernel(*images, keys, *self.kernel_loss(), step, arrays, scratch, tally, meter)
+        self.sums = [first.mean(last) for first, last in zip(before, line_sums(fast) if before else [], strict=True)]
+        return outcome
 
     def pulse_amounts(self, number: int, sums: Sums, slots: int) -> Amounts:
-        """See `AbstractFused.pulse_amounts`."""
-        raise NotImplementedError
+        """See `AbstractFused.pulse_amounts`: those of the slow array."""
+        return count_amounts([self.surveys[number]], sums)
+
+    def enter_heat(self, number: int, tile: Tile, sums: Sums, reads: np.ndarray, slots: int) -> None:
+        """See `AbstractFused.enter_heat`; of arrays that are read together, each by its share of the lines' sums."""
+        pair, fast_sums, shares = self.pairs[number], self.sums[number], [reads]
+        fast, gamma = pair.fast, pair.cell.gamma * tile.unit_current / pair.fast.unit_current
+        if gamma:
+            slow_heat, fast_heat = float(sums.rows.sum()), float(fast_sums.rows.sum())
+            whole = slow_heat + gamma * fast_heat
+            shares = [reads * np.array([1, 1, part / whole]) for part in (slow_heat, fast_heat)]
+        for one, share in zip((tile, fast), shares, strict=False):
+            enter_reads(one, share)
+        assert tile.ledger is not None and fast.ledger is not None
+        tile.ledger.enter(tile.name, Pass.TRANSFER, self.pulse_amounts(number, sums, slots))
+        heat, sent = self.found[number] * np.array([1, 1e-15, 1e-15]), float(self.tally[number, 0])
+        rows, columns = (fires[None] for fires in self.fires[number])
+        fast.ledger.enter(fast.name, Pass.UPDATE, train_amounts(heat, sent, rows, columns, fast_sums, slots))
+        lines.measure_reads(fast, int(self.tally[number, 7]), _reader(pair).voltage, float(self.shown[number, 0]))
 
     @classmethod
     def fits(cls, rule: Rule) -> bool:

@@ -18,6 +18,7 @@ from ..fused_reads.cpu import Layer, find_errors
 from ..fused_sgd import fire_trains
 from ..fused_sgd import scratch_for as scratch_for_trains
 from ..guard import Guarded, tagged
+from ..heat import add_fires, look_at_lines
 from ..pulse_update.cpu import Kernels
 from ..pulse_update.reference import stamp as stamp_
 from .lines import (
@@ -96,24 +97,28 @@ def compile_transfer(fast: Kernels, slow: Kernels) -> Callable[..., tuple[float,
         slow: whose counts are.
 
     Returns:
-        train(inputs, labels, batch, layers, switches, keys, loss, margin, step, arrays, scratch, tally) -> (loss sum,
-        correct): as of `fused_sgd.compile_sgd`, with `Transfer` and `Keys` of this module; `arrays` four: `fasts` and
-        `slows` a tuple for each layer of flat conductances, parameters, counters and effects' memory; `seen` what
+        train(inputs, labels, batch, layers, switches, keys, loss, margin, step, arrays, scratch, tally, meter) -> (loss
+        sum, correct): as of `fused_sgd.compile_sgd`, with `Transfer` and `Keys` of this module; `arrays` four: `fasts`
+        and `slows` a tuple for each layer of flat conductances, parameters, counters and effects' memory; `seen` what
         reads see of each layer, which may be the slow conductances themselves; `memory` for each layer buffer, signs,
         signs of bit lines, mean, frozen and reference arrays, and the means of factors; `scratch` from `scratch_for`;
         `tally` int64 (L, 9): pulses, cells pulsed, slots of the fast array, then of the slow one; portions, transfers,
-        and writes of the slow array.
+        and writes of the slow array. `meter`, added to where its first has layers: that of `find_errors`, and, layer by
+        layer, pulses up and fS of trains (3,), times that word lines and bit lines fire, `heat.Survey` of the slow
+        array's writes, and S of the lines that transfers read, added up (1,).
     """
     trains_body, counts_body = fast.trains_body, slow.counts_body
     fingerprint = f"{fast.fingerprint} {slow.fingerprint}"
 
     @register_jitable
     @tagged(fingerprint)
-    def pass_on(layer, key, number, fast, slow, seen, memory, room, tally) -> None:  # noqa: ANN001, PLR0913
+    def pass_on(layer, key, number, fast, slow, seen, memory, room, tally, heats) -> None:  # noqa: ANN001, PLR0913
         """Transfer `number` from the fast to the slow array."""
         update, (plan, line_seen, u, lot) = layer.update, room
         passes, line = number // layer.rows, number % layer.rows
         see_line(line_seen, layer, fast, update.fast, line, key.update_event)
+        if heats[0]:
+            heats[5][0] += line_seen.sum()
         convert_line(u, line_seen, layer, memory[5][line])
         gather(u, layer, memory, line, passes)
         first, last = line * layer.width, (line + 1) * layer.width
@@ -121,13 +126,17 @@ def compile_transfer(fast: Kernels, slow: Kernels) -> Callable[..., tuple[float,
         longest = plan_line(plan[first:last], u, layer, held, lot, rest, number)
         tally[7] += 1
         if longest > 0:
-            event = key.slow_event + tally[8]
+            event, plain = key.slow_event + tally[8], seen if update.gamma == 0 else slow[0]
+            if heats[0]:
+                look_at_lines(heats[4], plan, plain, layer.width, line, line + 1, True)
             pulses, touched = counts_body(
                 slow[0], slow[1], slow[2], plan, update.noise, u32(key.slow0), u32(key.slow1), event, first, last
             )
-            plan[first:last] = 0
             if update.slow.active:
                 see_written(seen, layer, slow, line, event)
+            if heats[0]:
+                look_at_lines(heats[4], plan, plain, layer.width, line, line + 1, False)
+            plan[first:last] = 0
             tally[3] += pulses
             tally[4] += touched
             tally[5] += longest
@@ -137,7 +146,7 @@ def compile_transfer(fast: Kernels, slow: Kernels) -> Callable[..., tuple[float,
 
     @register_jitable
     @tagged(fingerprint)
-    def write(layer, key, fired, samples, writes, fast, slow, seen, memory, room, tally):  # noqa: ANN001, ANN202, PLR0913
+    def write(layer, key, fired, samples, writes, fast, slow, seen, memory, room, tally, heats):  # noqa: ANN001, ANN202, PLR0913
         """The trains of a batch, portion by portion, each with the transfer that follows it; writes so far."""
         update, begin = layer.update, 0
         while begin < samples:
@@ -145,7 +154,7 @@ def compile_transfer(fast: Kernels, slow: Kernels) -> Callable[..., tuple[float,
             if update.chopper > 0 or update.output_flip > 0:
                 for b in range(begin, end):
                     chop(fired[0][b], fired[1][b], layer, memory)
-            pulses, touched, _, _, _ = trains_body(
+            pulses, touched, ups, rise, fall = trains_body(
                 fast[0],
                 fast[1],
                 fast[2],
@@ -163,19 +172,27 @@ def compile_transfer(fast: Kernels, slow: Kernels) -> Callable[..., tuple[float,
             tally[0] += pulses
             tally[1] += touched
             tally[6] += 1
+            if heats[0]:
+                heats[1][0] += ups
+                heats[1][1] += rise
+                heats[1][2] += fall
+                for b in range(begin, end):
+                    add_fires(heats[2], fired[0][b])
+                    add_fires(heats[3], fired[1][b])
             writes += 1 if update.whole else end - begin
             begin = end
             if writes % update.every == 0:
-                pass_on(layer, key, writes // update.every - 1, fast, slow, seen, memory, room, tally)
+                pass_on(layer, key, writes // update.every - 1, fast, slow, seen, memory, room, tally, heats)
         return writes
 
     @Guarded
     @numba.njit(cache=True, error_model="numpy", nogil=True)
     @tagged(fingerprint)
-    def train(inputs, labels, batch, layers, switches, keys, loss, margin, step, arrays, scratch, tally):  # noqa: ANN001, ANN202, PLR0913
+    def train(inputs, labels, batch, layers, switches, keys, loss, margin, step, arrays, scratch, tally, meter):  # noqa: ANN001, ANN202, PLR0913
         _ = fingerprint  # part of the cache key
         fasts, slows, seen, memory = arrays
-        nothing = np.zeros((0, 2, 3))
+        reads, found, row_fires, column_fires, surveys, shown = meter
+        measures = reads.shape[0] > 0
         signals, work, row_trains, column_trains, rooms = scratch
         registers, wanted = signals[0], signals[1]
         total, correct = 0.0, 0
@@ -189,7 +206,7 @@ def compile_transfer(fast: Kernels, slow: Kernels) -> Callable[..., tuple[float,
                 if layers[n].update.gamma > 0:
                     see_all(seen[n], slows[n][0], fasts[n][0], f32(layers[n].update.gamma))
             lost, right = find_errors(
-                layers, switches, loss, margin, number, weights, (inputs[here], labels[here]), signals, work, nothing
+                layers, switches, loss, margin, number, weights, (inputs[here], labels[here]), signals, work, reads
             )
             total, correct = total + lost, correct + right
             for n in range(len(layers)):
@@ -198,7 +215,8 @@ def compile_transfer(fast: Kernels, slow: Kernels) -> Callable[..., tuple[float,
                     scale_errors(registers[n], wanted[n], layer, memory[n][6], samples)
                 longest = fire_trains(layer, key, registers[n], wanted[n], fired[0], fired[1], samples, step + number)
                 tally[n, 2] += longest * samples
-                args = fasts[n], slows[n], seen[n], memory[n], rooms[n], tally[n]
+                heats = measures, found[n], row_fires[n], column_fires[n], surveys[n], shown[n]
+                args = fasts[n], slows[n], seen[n], memory[n], rooms[n], tally[n], heats
                 writes[n] = write(layer, key, fired, samples, writes[n], *args)
         for n in range(len(layers)):
             if layers[n].update.fast.active:
