@@ -9,7 +9,8 @@ floor   Outputs are measured with noise sigma; cells have 1000 states and no spr
         at the target, and soft bounds at +-tau pull to zero: E[u] = E|u| w / tau, with uniform inputs
         W* - w = 1.5 E|e| w / tau, where e is the noise and what the missing weights themselves leave of the outputs.
         Shown is the slope of W* - w over w, of weights averaged over the second half of the run.
-tiles   Cells of few states, 30 % spreads, 2 to 4 arrays of geometric gain, beside Tiki-Taka v2.
+tiles   Cells of few states, 30 % spreads, 2 to 4 arrays, each with half the gain of the one before and a digital
+        buffer in between, beside Tiki-Taka v2.
 zero    Cells whose symmetric points spread by 0.4: error that is left and pulses a fast cell, of v2 after zero shifting
         by so many pairs, and of rules that need no calibration.
 """
@@ -86,13 +87,13 @@ def floor(products: int = 20_000) -> None:
 RESIDUAL = ResidualLearning(learning_rate=2e-3, gamma=0.4, gain=20.0, most=10)
 
 
-def tiles_table(products: int = 10_000) -> None:
+def tiles_table(products: int = 6000) -> None:
     """Error by number of arrays."""
     say("| states | Tiki-Taka v2 | " + " | ".join(f"{n + 1} tiles" for n in (1, 2, 3)) + " |\n|---|---|---|---|---|")
     for states in (4, 10, 16):
         rate = 2 / states
         rules: list[AbstractRule] = [TikiTakaV2(learning_rate=rate)]
-        rules += [MultiTile(learning_rate=rate * 0.25**n, arrays=n, gamma=0.25, slower=4) for n in (1, 2, 3)]
+        rules += [MultiTile(learning_rate=rate, arrays=n, gamma=0.5, slower=5, buffer="digital") for n in (1, 2, 3)]
         errors = []
         for rule in rules:
             made = layer(rule, device(states), WIDTH, seed=3)
