@@ -94,9 +94,16 @@ def order(device: AbstractDevice, state: DeviceState, chosen: Tensor | None = No
     return Order(device.g_min + places * device.range, chosen, Stream.root(8), 5)
 
 
-def same(a: DeviceState | Programmed, b: DeviceState | Programmed) -> bool:
-    pairs = zip(a, b, strict=True)
-    return all(x is y is None or (x is not None and y is not None and torch.equal(x, y)) for x, y in pairs)
+def same(a: DeviceState | Programmed, b: DeviceState | Programmed, tolerance: float = 0.0) -> bool:
+    """To the bit; with a tolerance, conductances may differ by so much, and numbers of pulses may not."""
+
+    def equal(x: Tensor | None, y: Tensor | None) -> bool:
+        if x is None or y is None:
+            return x is y
+        close = tolerance > 0 and x.is_floating_point()
+        return torch.allclose(x, y, rtol=0, atol=tolerance) if close else torch.equal(x, y)
+
+    return all(equal(x, y) for x, y in zip(a, b, strict=True))
 
 
 def test_every_member_is_tested():
@@ -120,7 +127,10 @@ class TestContract:
             state = fresh(device, dtype)
             outcomes.append(scheme.program(device, state, order(device, state), backend))
             ends.append(state)
-        assert same(*ends) and same(*outcomes)
+        # Two libraries' powers may differ in the last place of single precision, by the processor.
+        powers = isinstance(device, VTEAM) and dtype == torch.float32
+        tolerance = 1e-6 * device.range if powers else 0.0
+        assert same(*ends, tolerance) and same(*outcomes, tolerance)
 
     @pytest.mark.parametrize("backend", ["reference", "cpu"])
     def test_cells_that_are_not_chosen_are_left_alone(self, scheme, device, backend):
