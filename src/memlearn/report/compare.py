@@ -20,7 +20,8 @@ from .chart import with_unit
 from .tables import Grid
 
 COMPARE = "compare.json"
-_PASSES = {"forward": "F", "backward": "B", "update": "U", "verify": "V", "calibration": "C", "standby": "S"}
+_PASSES = {"forward": "F", "backward": "B", "update": "U", "verify": "V", "calibration": "C", "transfer": "T",
+           "standby": "S"}
 
 Rows = Sequence[Mapping[str, Any]]
 

@@ -22,7 +22,7 @@ _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", 
 _SIGNS = "●■◆▲✚✖★⬢⧓⧗"
 """The symbols, for a caption."""
 _DECADES = 5
-_PASSES = ("forward", "backward", "update", "verify", "calibration", "standby")
+_PASSES = ("forward", "backward", "update", "verify", "calibration", "transfer", "standby")
 
 
 def write_comparison(folder: Path, out: Path | None = None) -> Path:
