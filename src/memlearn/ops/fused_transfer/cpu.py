@@ -14,6 +14,7 @@ import numba
 import numpy as np
 from numba.extending import register_jitable
 
+from ..fingerprint import digest, known_as
 from ..fused_reads.cpu import Layer, find_errors
 from ..fused_sgd import fire_trains
 from ..fused_sgd import scratch_for as scratch_for_trains
@@ -87,6 +88,11 @@ def keep_draws(layer, cells, first) -> None:  # noqa: ANN001
     _, parameters, counters, memory = cells
     for cell in range(memory.shape[0]):
         memory[cell, 0] = last_draw(layer.update.fast, parameters, counters, memory, cell, first)
+
+
+# What the inner functions below call must have names that are the same in every process; see `fingerprint.known_as`.
+for _helper in (add_fires, change_signs, chop, convert_line, gather, look_at_lines, plan_line, see_line, see_written):
+    known_as(digest(_helper), _helper)
 
 
 def compile_transfer(fast: Kernels, slow: Kernels) -> Callable[..., tuple[float, int]]:
