@@ -19,7 +19,7 @@ from ..fused_reads.cpu import Layer, find_errors
 from ..fused_sgd import fire_trains
 from ..fused_sgd import scratch_for as scratch_for_trains
 from ..guard import Guarded, tagged
-from ..heat import add_fires, look_at_lines
+from ..heat import add_fires
 from ..pulse_update.cpu import Kernels
 from ..pulse_update.reference import stamp as stamp_
 from .lines import (
@@ -28,6 +28,7 @@ from .lines import (
     convert_line,
     gather,
     last_draw,
+    look_at_line,
     normal_at,
     plan_line,
     scale_errors,
@@ -91,7 +92,7 @@ def keep_draws(layer, cells, first) -> None:  # noqa: ANN001
 
 
 # What the inner functions below call must have names that are the same in every process; see `fingerprint.known_as`.
-for _helper in (add_fires, change_signs, chop, convert_line, gather, look_at_lines, plan_line, see_line, see_written):
+for _helper in (add_fires, change_signs, chop, convert_line, gather, look_at_line, plan_line, see_line, see_written):
     known_as(digest(_helper), _helper)
 
 
@@ -134,14 +135,14 @@ def compile_transfer(fast: Kernels, slow: Kernels) -> Callable[..., tuple[float,
         if longest > 0:
             event, plain = key.slow_event + tally[8], seen if update.gamma == 0 else slow[0]
             if heats[0]:
-                look_at_lines(heats[4], plan, plain, layer.width, line, line + 1, True)
+                look_at_line(heats[4], plan[first:last], plain[first:last], line, True)
             pulses, touched = counts_body(
                 slow[0], slow[1], slow[2], plan, update.noise, u32(key.slow0), u32(key.slow1), event, first, last
             )
             if update.slow.active:
                 see_written(seen, layer, slow, line, event)
             if heats[0]:
-                look_at_lines(heats[4], plan, plain, layer.width, line, line + 1, False)
+                look_at_line(heats[4], plan[first:last], plain[first:last], line, False)
             plan[first:last] = 0
             tally[3] += pulses
             tally[4] += touched

@@ -210,6 +210,23 @@ def plan_line(plan, u, layer, held, lot, key, number) -> int:  # noqa: ANN001
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
+def look_at_line(survey, plan, g, line, counts) -> None:  # noqa: ANN001
+    """As `heat.look_at_lines`, of one line (width), without sets of options, whose order the disk cache would see."""
+    heat, rows, columns, written = survey
+    most = np.zeros(2, np.int64)
+    for k in range(plan.shape[0]):
+        way, n = (0, np.int64(plan[k])) if plan[k] > 0 else (1, -np.int64(plan[k]))
+        heat[way] += n * np.float64(g[k])
+        if counts:
+            columns[way, k] += n
+            most[way] = max(most[way], n)
+    if counts:
+        for way in range(2):
+            rows[way, line] += most[way]
+            written[way] += most[way] > 0
+
+
+@numba.njit(cache=True, error_model="numpy", nogil=True)
 def change_signs(layer, memory, line, passes, number, key, lot, output_key) -> None:  # noqa: ANN001
     """Flip the signs of lines whose time it is, after transfer `number`."""
     update, signs, output_signs = layer.update, memory[1], memory[2]
