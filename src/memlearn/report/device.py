@@ -18,6 +18,7 @@ from ..devices import MEMBERS, Preset, load, presets
 from . import chart, portrait
 from .chart import Curve, Panel, with_unit
 from .folder import write_atomically
+from .formats import finite
 from .page import plots
 from .page import render as render_page
 
@@ -141,8 +142,8 @@ class DeviceSheet:
             "derived": self.derived._asdict(),
             "sources": list(preset.sources),
             "deviations": list(preset.deviations),
-            "record": _finite(preset.record),
-            "residuals": _finite(preset.residuals),
+            "record": finite(preset.record),
+            "residuals": finite(preset.residuals),
             "seed": self.seed,
             "panels": curves,
         }
@@ -268,15 +269,6 @@ def _plain(value: Any) -> str:
     if isinstance(value, list | tuple) and len(value) > 12:
         return f"{json.dumps(list(value[:6]))[:-1]}, ...] ({len(value)} values)"
     return json.dumps(value) if isinstance(value, list | tuple | dict) else str(value)
-
-
-def _finite(value: Any) -> Any:
-    """JSON has no NaN, TOML has."""
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _list(values: Any) -> list[float | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 MISSING = "\N{EN DASH}"
 _GAP = "\N{NO-BREAK SPACE}"
@@ -69,3 +70,12 @@ def seconds(duration: float | None) -> str:
 def _plain(number: float) -> str:
     text = f"{number:.3g}"
     return (f"{number:.0f}" if "e+" in text else text).replace("-", _MINUS, 1 if number < 0 else 0)
+
+
+def finite(value: Any) -> Any:
+    """Plain data with None for NaN and infinities: TOML and a run that diverged have them, JSON has not."""
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -7,7 +7,6 @@ third of the full library, which makes pages that open fast and can be mailed.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from .figures import Figure
+from .formats import finite
 
 _HERE = Path(__file__).parent
 
@@ -55,14 +55,5 @@ def plots(drawn: Sequence[Figure], prefix: str) -> list[dict[str, Any]]:
 
 def script(data: dict[str, Any]) -> Markup:
     """Plain data as JSON that may stand inside a script element, whatever its texts contain."""
-    text = json.dumps(_finite(data), separators=(",", ":"), allow_nan=False)
+    text = json.dumps(finite(data), separators=(",", ":"), allow_nan=False)
     return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
-
-
-def _finite(value: Any) -> Any:
-    """JSON has no NaN; a figure of a run that diverged becomes a gap in its curve."""
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -37,6 +37,10 @@ class AbstractRule(Component):
         """Those of them that are left open here."""
         return {name: value for name, value in self.automatic(facts).items() if getattr(self, name) is None}
 
+    def set_by_cells(self, rule: Rule) -> dict[str, Any]:
+        """What the weight cells of an attached rule have set by themselves, to stand among its choices."""
+        return {}
+
     @property
     def is_open(self) -> bool:
         """Whether anything is left open."""
@@ -71,5 +75,5 @@ class AbstractRule(Component):
                     raise InputError(f"{name}.array.cell", kind, allowed, "Give the Array such cells")
         chosen = self.choices(Facts.of_model(model, batch=batch, slowest=slowest)) if self.is_open else {}
         rule = Rule(model, self.replace(**chosen).parts(), gate=gate, start=start)
-        rule.choices = chosen
+        rule.choices = chosen | self.set_by_cells(rule)
         return rule

@@ -6,10 +6,7 @@ the fast array's rate, from running means of the factors (docs/second_array.md).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
-
-from torch import Tensor, nn
 
 from ...cells import AnyCell, SecondArray
 from ...core.component import quantity, setting
@@ -19,7 +16,6 @@ from .. import automatic
 from ..accumulate import PerSample, ScaledSample
 from ..automatic import Facts, known
 from ..credit import AnyCredit, Backprop
-from ..gates import AbstractGate
 from ..rule import Parts, Rule
 from .base import AbstractRule
 
@@ -59,24 +55,17 @@ class AbstractTransferRule(AbstractRule):
         """Pulses of the fast array; the cell sets what else is left open, layer by layer."""
         return {"slots": automatic.slots(facts if self.fast is None else Facts.of(self.fast))}
 
-    def attach(
-        self,
-        model: nn.Module,
-        *,
-        batch: int = 32,
-        slowest: float = 1.0,
-        gate: AbstractGate | None = None,
-        start: Mapping[str, Tensor] | None = None,
-    ) -> Rule:
-        """As every rule, with what the cells of each layer have set by themselves among the choices."""
-        rule = super().attach(model, batch=batch, slowest=slowest, gate=gate, start=start)
+    def set_by_cells(self, rule: Rule) -> dict[str, Any]:
+        """Gain and interval of each layer, and the period of a regular chopper, where they are left open."""
         wanted = self._cell()
         left_open = [key for key in _FITTED if getattr(wanted, key) is None]
         if wanted.chopper == "regular" and wanted.period is None:
             left_open.append("period")
-        for name, layer in rule.layers.items():
-            rule.choices |= {f"{name}.{key}": getattr(layer.tile.array.cell, key) for key in left_open}
-        return rule
+        return {
+            f"{name}.{key}": getattr(layer.tile.array.cell, key)
+            for name, layer in rule.layers.items()
+            for key in left_open
+        }
 
     def parts(self) -> Parts:
         """Trains of each sample's outer product."""
