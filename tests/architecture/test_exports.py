@@ -308,7 +308,6 @@ EXPORTS: dict[str, tuple[str, ...]] = {
         "Reader",
         "TRACKED",
         "Transfer",
-        "Unsettled",
         "compile_transfer",
         "scratch_for",
     ),
@@ -317,6 +316,7 @@ EXPORTS: dict[str, tuple[str, ...]] = {
     "memlearn.ops.pulse_trains": ("MAX_SLOTS", "stochastic"),
     "memlearn.ops.pulse_update": ("Kernels", "Noise", "Step", "Tally", "compile_step", "stamp"),
     "memlearn.ops.random": ("normal", "uniform"),
+    "memlearn.ops.write_noise": ("Unsettled", "normal_at", "see_fired", "see_written", "visible"),
     "memlearn.ops.write_verify": ("compile_bring", "compile_verify", "keys", "read_listed", "turns_for"),
     "memlearn.periphery": (
         "AbstractDriver",

@@ -9,9 +9,10 @@ from __future__ import annotations
 from torch import nn
 
 from ...nn import Linear
+from ...tile import Tile
 from ..gates import Everything
 from ..rule import Rule
-from .base import AbstractFused, Trained, plain_tile
+from .base import AbstractFused, Trained, plain_cells
 from .counts import FusedCounts
 from .reads import plain_reads
 from .sgd import FusedSGD
@@ -43,12 +44,13 @@ def fuse(model: nn.Module, rule: Rule, loss: object) -> AbstractFused | None:
         one = len(pairs) == len(layers) and len(laws) == 1 and FusedTransfer.fits(rule)
         plain = one and plain_reads(rule.credit, [pair.slow for pair in pairs], neurons, loss)
         return FusedTransfer(rule, layers, neurons, loss) if plain else None
-    tiles = [layer.tile for layer in layers if plain_tile(layer.tile)]
+    tiles = [layer.tile for layer in layers if isinstance(layer.tile, Tile) and plain_cells(layer.tile, unsettled=True)]
     if len(tiles) < len(layers) or len({type(tile.array.device) for tile in tiles}) > 1:
         return None
     if not plain_reads(rule.credit, tiles, neurons, loss):
         return None
+    settled = all(tile.array.device.plain for tile in tiles)
     for trainer in (FusedSGD, FusedCounts, FusedTwin):
-        if trainer.fits(rule):
+        if trainer.fits(rule) and (settled or trainer.unsettled):
             return trainer(rule, layers, neurons, loss)
     return None

@@ -14,8 +14,9 @@ from ...arrays.wires import IdealWires
 from ...compound import AnyTile
 from ...core.errors import InputError
 from ...core.ledger import Event, Pass
+from ...devices.effects import WriteNoise
 from ...nn import Linear, Neuron, TernaryMarginLoss
-from ...ops import fused_reads
+from ...ops import fused_reads, write_noise
 from ...programming.heat import Amounts, Sums
 from ...tile import Tile
 from ..rule import Rule
@@ -45,6 +46,8 @@ class AbstractFused(ABC):
 
     kernel: ClassVar[str]
     """The kernel's name, for the run record."""
+    unsettled: ClassVar[bool] = False
+    """The kernel knows write noise."""
     tallied: ClassVar[int] = 3
     """Numbers that the kernel adds up for each layer; pulses and cells pulsed come first."""
 
@@ -107,6 +110,11 @@ class AbstractFused(ABC):
             tuple(tile.parameters_.numpy().reshape(-1, tile.parameters_.shape[-1]) for tile in self.tiles),
             tuple(tile.counters.numpy().reshape(-1, 2) for tile in self.tiles),
         )
+
+    def unsettled_cells(self) -> tuple[tuple[np.ndarray, ...], ...]:
+        """As `cells`, then the memory of effects, flat, and what reads see; for kernels that know write noise."""
+        memories = tuple(memory_of(tile) for tile in self.tiles)
+        return *self.cells(), memories, tuple(seen_of(tile).numpy().reshape(-1) for tile in self.tiles)
 
     def backs(self) -> tuple[np.ndarray, ...]:
         """What errors go back through, flat: the cells."""
@@ -179,6 +187,24 @@ class AbstractFused(ABC):
                         neuron.ledger.count(neuron.name, Pass.FORWARD, event, n)
         if isinstance(self.loss, TernaryMarginLoss):
             self.loss.count(images * self.tiles[-1].outputs)
+
+
+def seen_of(tile: Tile) -> Tensor:
+    """What a noise-free read sees of the cells: their own memory where nothing comes on top."""
+    return tile.array.device.visible(tile.state)
+
+
+def memory_of(tile: Tile) -> np.ndarray:
+    """The memory of a tile's effects, (cells, columns), in place; a cell's worth of nothing where they have none."""
+    memory = tile.memory if tile.memory.shape[-1] else torch.zeros(1, 1)
+    return memory.numpy().reshape(-1, memory.shape[-1])
+
+
+def unsettled_of(tile: Tile) -> write_noise.Unsettled:
+    """The write noise of a tile's cells."""
+    noise = tile.array.device.write_noise
+    key = tile.stream.child("update", WriteNoise.__name__)
+    return write_noise.Unsettled(noise.active, noise.relative, noise.absolute**2, *key)
 
 
 def plain_tile(tile: AnyTile) -> TypeGuard[Tile]:

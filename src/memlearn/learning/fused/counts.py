@@ -14,7 +14,7 @@ from ...programming.heat import Amounts, Sums, count_amounts
 from ...tile import Tile
 from ..accumulate import BatchCounter, DigitalValue, PersistentCounter
 from ..rule import Rule
-from .base import AbstractFused
+from .base import AbstractFused, unsettled_of
 
 _compiled = lru_cache(maxsize=None)(fused_counts.compile_counting)
 
@@ -23,6 +23,7 @@ class FusedCounts(AbstractFused):
     """A number per weight (of the batch, or kept) x pulses counted from it."""
 
     kernel: ClassVar[str] = "fused_counts"
+    unsettled: ClassVar[bool] = True
 
     def run(
         self, inputs: np.ndarray, labels: np.ndarray, batch: int, tally: np.ndarray, reads: np.ndarray
@@ -36,7 +37,7 @@ class FusedCounts(AbstractFused):
         images, step = self.images(inputs, labels, batch, layers), self.rule.steps
         self.found = tuple(Survey.empty(layer.height, layer.width) for layer in layers)
         meter = reads, self.found
-        return kernel(*images, keys, *self.kernel_loss(), step, self.cells(), memory, scratch, tally, meter)
+        return kernel(*images, keys, *self.kernel_loss(), step, self.unsettled_cells(), memory, scratch, tally, meter)
 
     def pulse_amounts(self, number: int, sums: Sums, slots: int) -> Amounts:
         """See `AbstractFused.pulse_amounts`."""
@@ -78,6 +79,7 @@ class FusedCounts(AbstractFused):
             burst=burst,
             taken=float(quantum),
             lottery=isinstance(writer, RoundedCounts) and writer.rounding == "stochastic",
+            written=unsettled_of(self.tiles[number]),
         )
 
     @staticmethod

@@ -28,5 +28,5 @@ def enter_reads(tile: Tile, found: np.ndarray) -> None:
 
 
 def line_sums(tiles: list[Tile]) -> list[Sums]:
-    """Conductances of the lines of plain cells as they are now."""
-    return [Sums.of(tile.conductance) for tile in tiles]
+    """Conductances of the lines as reads see them now."""
+    return [Sums.of(tile.array.device.visible(tile.state)) for tile in tiles]

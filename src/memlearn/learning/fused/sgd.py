@@ -14,7 +14,7 @@ from ...tile import Tile
 from ..accumulate import PerSample
 from ..credit import TwinBackprop
 from ..rule import Rule
-from .base import AbstractFused
+from .base import AbstractFused, unsettled_of
 
 _compiled = lru_cache(maxsize=None)(fused_sgd.compile_sgd)
 
@@ -23,6 +23,7 @@ class FusedSGD(AbstractFused):
     """Per sample x stochastic trains."""
 
     kernel: ClassVar[str] = "fused_sgd"
+    unsettled: ClassVar[bool] = True
 
     def run(
         self, inputs: np.ndarray, labels: np.ndarray, batch: int, tally: np.ndarray, reads: np.ndarray
@@ -39,7 +40,7 @@ class FusedSGD(AbstractFused):
         )
         self.sent = tally[:, 0]
         meter = reads, *self.found
-        return kernel(*images, keys, *self.kernel_loss(), step, self.cells(), scratch, tally, meter)
+        return kernel(*images, keys, *self.kernel_loss(), step, self.unsettled_cells(), scratch, tally, meter)
 
     def pulse_amounts(self, number: int, sums: Sums, slots: int) -> Amounts:
         """See `AbstractFused.pulse_amounts`."""
@@ -62,7 +63,7 @@ class FusedSGD(AbstractFused):
         tile, writer = self.tiles[number], self.rule.writer
         assert isinstance(writer, StochasticTrains)
         rate = writer.learning_rate * self.rule.rates[number] / tile.weight_step
-        return fused_sgd.Trains(rate, writer.max_length, writer.update_management)
+        return fused_sgd.Trains(rate, writer.max_length, writer.update_management, unsettled_of(tile))
 
     def stream_keys(self) -> tuple[fused_sgd.Keys, ...]:
         """Where the kernel's random numbers begin."""

@@ -13,8 +13,6 @@ from ... import lines
 from ...cells import SecondArray
 from ...compound import AnyTile, Compound
 from ...core.ledger import Event, Pass
-from ...core.random import Stream
-from ...devices.effects import WriteNoise
 from ...nn import Linear
 from ...ops import fused_reads, fused_transfer
 from ...ops.heat import Survey
@@ -25,7 +23,7 @@ from ...tile import Tile
 from ..accumulate import PerSample, ScaledSample
 from ..credit import TwinBackprop
 from ..rule import Rule
-from .base import AbstractFused, plain_cells
+from .base import AbstractFused, memory_of, plain_cells, seen_of, unsettled_of
 from .heat import enter_reads, line_sums
 
 _compiled = lru_cache(maxsize=None)(fused_transfer.compile_transfer)
@@ -158,8 +156,8 @@ class FusedTransfer(AbstractFused):
             reference_rate=cell.reference_rate or 1.0,
             noise=pair.slow.array.device.noise.words(),
             reader=_reader(pair),
-            slow=_unsettled(pair.slow),
-            fast=_unsettled(pair.fast),
+            slow=unsettled_of(pair.slow),
+            fast=unsettled_of(pair.fast),
         )
 
     def backs(self) -> tuple[np.ndarray, ...]:
@@ -202,7 +200,7 @@ class FusedTransfer(AbstractFused):
         """What reads see of the cells: the slow array's own memory where nothing comes on top."""
         found = []
         for cell, slow, fast, _ in self.pairs:
-            seen = slow.array.device.visible(slow.state)
+            seen = seen_of(slow)
             if cell.gamma:
                 seen = seen + fast.conductance * (cell.gamma * slow.unit_current / fast.unit_current)
             found.append(seen.numpy().reshape(-1))
@@ -238,16 +236,9 @@ class FusedTransfer(AbstractFused):
 
 def _cells(tile: Tile) -> tuple[np.ndarray, ...]:
     """Flat conductances, parameters, counters and memory of effects, in place."""
-    memory = tile.memory if tile.memory.shape[-1] else torch.zeros(1, 1)
-    state = tile.parameters_, tile.counters, memory
-    return tile.conductance.numpy().reshape(-1), *(part.numpy().reshape(-1, part.shape[-1]) for part in state)
-
-
-def _unsettled(tile: Tile) -> fused_transfer.Unsettled:
-    """The write noise of a part's cells."""
-    noise = tile.array.device.write_noise
-    key: Stream = tile.stream.child("update", WriteNoise.__name__)
-    return fused_transfer.Unsettled(noise.active, noise.relative, noise.absolute**2, *key)
+    state = tile.parameters_, tile.counters
+    flat = (part.numpy().reshape(-1, part.shape[-1]) for part in state)
+    return tile.conductance.numpy().reshape(-1), *flat, memory_of(tile)
 
 
 def _reader(pair: Pair) -> fused_transfer.Reader:

@@ -24,6 +24,7 @@ from ..guard import Guarded, tagged
 from ..heat import look_at_lines
 from ..pulse_update.cpu import Kernels
 from ..random.cpu import subkey, threefry, uniform
+from ..write_noise.cpu import Unsettled, see_written
 
 u32, f32, i32 = np.uint32, np.float32, np.int32
 SIGN, TRUNCATE, ROUND = 0, 1, 2
@@ -54,6 +55,8 @@ class Counting(NamedTuple):
     """What one pulse takes out of the number."""
     lottery: bool
     """Rounding is by lot."""
+    written: Unsettled
+    """What pulses leave beside the state."""
 
 
 class Keys(NamedTuple):
@@ -283,20 +286,21 @@ def compile_counting(kernels: Kernels) -> Callable[..., tuple[float, int]]:
     @tagged(fingerprint)
     def train(inputs, labels, batch, layers, switches, keys, loss, margin, step, cells, memory, scratch, tally, meter):  # noqa: ANN001, ANN202, PLR0913
         _ = fingerprint  # part of the cache key
-        conductances, parameters, counters = cells
+        conductances, parameters, counters, memories, seen = cells
         signals, work, plans, dues, lines = scratch
         reads, surveys = meter
         measures = reads.shape[0] > 0
         total, correct = 0.0, 0
         for start in range(0, inputs.shape[0], batch):
             samples, number = min(batch, inputs.shape[0] - start), start // batch
-            here, weights = slice(start, start + samples), (conductances, conductances)
+            here, weights = slice(start, start + samples), (seen, seen)
             lost, right = find_errors(
                 layers, switches, loss, margin, number, weights, (inputs[here], labels[here]), signals, work, reads
             )
             total, correct = total + lost, correct + right
             for n in range(len(layers)):
                 layer, key, most = layers[n], keys[n], i32(0)
+                event = key.update_event + number
                 own, together = (signals[0][n][:samples], signals[1][n]), max(1, _CELLS // layer.width)
                 lot = subkey(u32(key.rounding0), u32(key.rounding1), step + number, u32(0))
                 unit = _unit(layer, own[0], own[1], lines[2][: layer.columns], lines)
@@ -305,9 +309,9 @@ def compile_counting(kernels: Kernels) -> Callable[..., tuple[float, int]]:
                     first, last, largest = _plan_lines(layer, span, own, memory[n], dues[n], plans[n], unit, lines, lot)
                     if largest == 0:
                         continue
-                    most = max(most, largest)
+                    most, cut = max(most, largest), (first * layer.width, last * layer.width)
                     if measures:
-                        look_at_lines(surveys[n], plans[n], conductances[n], layer.width, first, last, True)
+                        look_at_lines(surveys[n], plans[n], seen[n], layer.width, first, last, True)
                     sent, touched = counts_body(
                         conductances[n],
                         parameters[n],
@@ -316,12 +320,14 @@ def compile_counting(kernels: Kernels) -> Callable[..., tuple[float, int]]:
                         layer.noise,
                         u32(key.cycle0),
                         u32(key.cycle1),
-                        key.update_event + number,
-                        first * layer.width,
-                        last * layer.width,
+                        event,
+                        *cut,
                     )
+                    if layer.update.written.active:
+                        state = conductances[n], parameters[n], counters[n], memories[n]
+                        see_written(seen[n], state, layer.update.written, event, *cut)
                     if measures:
-                        look_at_lines(surveys[n], plans[n], conductances[n], layer.width, first, last, False)
+                        look_at_lines(surveys[n], plans[n], seen[n], layer.width, first, last, False)
                     tally[n, 0] += sent
                     tally[n, 1] += touched
                 tally[n, 2] += most

@@ -18,6 +18,7 @@ from ..heat import add_fires
 from ..pulse_trains.cpu import encode, fire, peak
 from ..pulse_update.cpu import Kernels
 from ..random.cpu import subkey
+from ..write_noise.cpu import Unsettled, see_fired
 
 u32 = np.uint32
 
@@ -29,6 +30,8 @@ class Trains(NamedTuple):
     """Pulses per product: learning rate over weight step."""
     max_slots: int
     managed: bool
+    written: Unsettled
+    """What its pulses leave beside the state."""
 
 
 class Keys(NamedTuple):
@@ -75,7 +78,8 @@ def compile_sgd(kernels: Kernels) -> Callable[..., tuple[float, int]]:
         train(inputs, labels, batch, layers, switches, keys, loss, margin, step, cells, scratch, tally, meter)
         -> (loss sum, correct): inputs (N, features) float32 and labels (N,) in their order, `batch` at a time; `layers`
         and `keys` a tuple of `Layer` (with `Trains`) and `Keys`; `switches` of the first layer; `step` the rule's step
-        count; `cells` tuples of flat conductances, parameters and counters; `scratch` from `scratch_for`; `tally` int64
+        count; `cells` tuples of flat conductances, parameters, counters, memory of effects, and what reads see, which
+        may be the conductances themselves; `scratch` from `scratch_for`; `tally` int64
         (L, 3): pulses, cells pulsed, train slots, added up; `meter` that of `find_errors`, and, added to where it has
         layers, int64 (L, 3): pulses up, conductance that pulses up and down find in their cells, fS; and tuples of the
         times that word lines and bit lines fire, int64 (lines).
@@ -87,14 +91,14 @@ def compile_sgd(kernels: Kernels) -> Callable[..., tuple[float, int]]:
     @tagged(fingerprint)
     def train(inputs, labels, batch, layers, switches, keys, loss, margin, step, cells, scratch, tally, meter):  # noqa: ANN001, ANN202, PLR0913
         _ = fingerprint  # part of the cache key
-        conductances, parameters, counters = cells
+        conductances, parameters, counters, memories, seen = cells
         signals, work, row_trains, column_trains = scratch
         registers, wanted = signals[0], signals[1]
         reads, found, row_fires, column_fires = meter
         total, correct = 0.0, 0
         for start in range(0, inputs.shape[0], batch):
             samples, number = min(batch, inputs.shape[0] - start), start // batch
-            here, weights = slice(start, start + samples), (conductances, conductances)
+            here, weights = slice(start, start + samples), (seen, seen)
             lost, right = find_errors(
                 layers, switches, loss, margin, number, weights, (inputs[here], labels[here]), signals, work, reads
             )
@@ -117,6 +121,9 @@ def compile_sgd(kernels: Kernels) -> Callable[..., tuple[float, int]]:
                     0,
                     layer.height,
                 )
+                if layer.update.written.active:
+                    own = conductances[n], parameters[n], counters[n], memories[n]
+                    see_fired(seen[n], own, layer.update.written, key.update_event + number, fired[0][:samples])
                 tally[n, 0] += pulses
                 tally[n, 1] += touched
                 tally[n, 2] += longest * samples

@@ -13,4 +13,3 @@ from .lines import REGULAR as REGULAR
 from .lines import TRACKED as TRACKED
 from .lines import Reader as Reader
 from .lines import Transfer as Transfer
-from .lines import Unsettled as Unsettled

@@ -21,7 +21,7 @@ from ..fused_sgd import scratch_for as scratch_for_trains
 from ..guard import Guarded, tagged
 from ..heat import add_fires
 from ..pulse_update.cpu import Kernels
-from ..pulse_update.reference import stamp as stamp_
+from ..write_noise.cpu import see_written
 from .lines import (
     change_signs,
     chop,
@@ -29,15 +29,12 @@ from .lines import (
     gather,
     last_draw,
     look_at_line,
-    normal_at,
     plan_line,
     scale_errors,
     see_line,
-    visible,
 )
 
 u32, f32 = np.uint32, np.float32
-stamp: Any = register_jitable(stamp_)
 FLIP = np.int64(1) << 31
 TALLIED = 9
 
@@ -70,17 +67,6 @@ def see_all(out, slow, fast, gamma) -> None:  # noqa: ANN001
     """Cells that are read together."""
     for k in range(out.shape[0]):
         out[k] = slow[k] + gamma * fast[k]
-
-
-@numba.njit(cache=True, error_model="numpy", nogil=True)
-def see_written(out, layer, cells, line, event) -> None:  # noqa: ANN001
-    """The cells of a line that a write of the slow array has pulsed draw their write noise; `out` is what reads see."""
-    g, parameters, counters, memory = cells
-    noise, mark = layer.update.slow, stamp(event)
-    for cell in range(line * layer.width, (line + 1) * layer.width):
-        if counters[cell, 1] == mark and parameters[cell, 0] != parameters[cell, 1]:
-            memory[cell, 0] = normal_at(u32(noise.key0), u32(noise.key1), event, cell)
-        out[cell] = visible(noise, parameters[cell], g[cell], memory[cell, 0])
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
@@ -140,7 +126,7 @@ def compile_transfer(fast: Kernels, slow: Kernels) -> Callable[..., tuple[float,
                 slow[0], slow[1], slow[2], plan, update.noise, u32(key.slow0), u32(key.slow1), event, first, last
             )
             if update.slow.active:
-                see_written(seen, layer, slow, line, event)
+                see_written(seen, slow, update.slow, event, first, last)
             if heats[0]:
                 look_at_line(heats[4], plan[first:last], plain[first:last], line, False)
             plan[first:last] = 0

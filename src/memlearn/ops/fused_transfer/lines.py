@@ -13,23 +13,13 @@ import numpy as np
 from numba.extending import register_jitable
 
 from ..fused_reads.cpu import REFERENCE_COLUMN
-from ..random.cpu import enlarge, fill_uniform, logarithm, subkey, threefry, turn
+from ..random.cpu import fill_uniform
+from ..write_noise.cpu import Unsettled, normal_at, visible
 
 u32, f32, i32 = np.uint32, np.float32, np.int32
 NONE, DIGITAL, AVERAGE = 0, 1, 2
 RANDOM, REGULAR = 1, 2
 ARRAY, DYNAMIC, TRACKED = 1, 2, 3
-
-
-class Unsettled(NamedTuple):
-    """Write noise of a part: seen = G + sqrt((relative G)^2 + square) z, z drawn by a cell's last write."""
-
-    active: bool
-    relative: float
-    square: float
-    """S^2."""
-    key0: int
-    key1: int
 
 
 class Reader(NamedTuple):
@@ -86,30 +76,12 @@ class Transfer(NamedTuple):
 
 
 @register_jitable
-def normal_at(k0: Any, k1: Any, event: int, cell: Any) -> Any:
-    """The number that `fill_normal` puts at a cell."""
-    k0, k1 = subkey(k0, k1, event, u32(0))
-    a, b = threefry(u32(cell >> 1), u32(0), k0, k1)
-    cosine, sine = turn(b)
-    return np.sqrt(logarithm(enlarge(a))) * (sine if cell & 1 else cosine)
-
-
-@register_jitable
 def last_draw(noise: Any, parameters: Any, counters: Any, memory: Any, cell: Any, first: Any) -> Any:
     """The number that a cell's last write has drawn; those of writes since event `first` are not in memory yet."""
     event = counters[cell, 1] - 1
     if event < first or parameters[cell, 0] == parameters[cell, 1]:
         return memory[cell, 0]
     return normal_at(u32(noise.key0), u32(noise.key1), event, cell)
-
-
-@register_jitable
-def visible(noise: Any, parameters: Any, g: Any, z: Any) -> Any:
-    """What a read sees of a cell that write noise is at work on."""
-    relative = f32(noise.relative) * g
-    seen = g + np.sqrt(relative * relative + f32(noise.square)) * z
-    seen = max(seen, min(parameters[0], f32(0)))
-    return seen if parameters[1] > 0 else f32(0)
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
