@@ -204,9 +204,9 @@ def _verify(case: Case, batch: int, inputs: Tensor, labels: Tensor) -> None:
     # binary neuron to the other state, and a few lines of cells go with it; most batches must not differ at all.
     if statistics.median(share) > USUAL or max(wrong) > MOST * cells:
         raise RedKernel(
-            f"{case.rule}, {case.device}, batch {batch}: in the worst of {len(wrong)} batches {max(wrong)} cells of {cells} got "
-            f"other pulses than from the stages, in the median batch {statistics.median(share):.2%} of the pulsed ones. "
-            "Run tests/kernels/test_fused_*.py; nothing was timed."
+            f"{case.rule}, {case.device}, batch {batch}: in the worst of {len(wrong)} batches {max(wrong)} cells of "
+            f"{cells} got other pulses than from the stages, in the median batch {statistics.median(share):.2%} of the "
+            "pulsed ones. Run tests/kernels/test_fused_*.py; nothing was timed."
         )
 
 
