@@ -585,8 +585,8 @@ class Tile(nn.Module):
         """(tiles, samples, lines) to (samples, size), back in the units of the values that were driven."""
         joined = outcome.transpose(0, 1).flatten(1)[:, :size]
         if isinstance(scale, Tensor):
-            return joined * scale.flatten(1)
-        return joined if scale == 1 else joined * scale
+            return joined.mul_(scale.flatten(1))  # what a sense returns is its own memory
+        return joined if scale == 1 else joined.mul_(scale)
 
     def _cells_in_use(self) -> Tensor:
         """1 where a cell belongs to the layer, 0 in the unused corner of a tile that is not full."""

@@ -251,6 +251,7 @@ EXPORTS: dict[str, tuple[str, ...]] = {
         "counted_as",
         "tiles",
     ),
+    "memlearn.ops.converters": ("drive_rows",),
     "memlearn.ops.fused_counts": (
         "Counting",
         "Keys",

@@ -43,7 +43,7 @@ class ADC(AbstractSense):
         values = (current / (unit_current * self.output_range)).clamp_(-1, 1)
         if self.bits is not None:
             values = quantise(values, steps_per_side(self.bits), self.stochastic_rounding, at)
-        return values * self.output_range
+        return values.mul_(self.output_range)  # its own memory: no operation before it returns a view
 
     def uses(self, senses: int) -> dict[Event, int]:
         """One conversion each."""

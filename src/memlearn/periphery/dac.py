@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..core.component import quantity, setting
 from ..core.ledger import Event
+from ..ops.converters import drive_rows
 from .base import AbstractDriver, Address, Driven, disturbed, quantise, steps_per_side
 
 
@@ -44,6 +45,22 @@ class DAC(AbstractDriver):
 
     def drive(self, values: Tensor, read_voltage: float, at: Address) -> Driven:
         """Scale, clip, quantise, then the errors of the circuit."""
+        found = self._at_once(values, read_voltage)
+        voltage, scale = self._step_by_step(values, read_voltage, at) if found is None else found
+        voltage = disturbed(
+            voltage,
+            tuple(voltage.shape[1:]),
+            at,
+            gain_spread=self.gain_spread,
+            offset_spread=self.offset_spread,
+            noise=self.noise,
+            sharing=self.sharing,
+        )
+        full = self.input_range if scale is None else scale * self.input_range
+        return Driven(voltage, full)
+
+    def _step_by_step(self, values: Tensor, read_voltage: float, at: Address) -> tuple[Tensor, Tensor | None]:
+        """Voltages without the errors of the circuit, and what each sample was divided by."""
         scale = None
         if self.scaling == "max":
             scale = _largest(values)
@@ -55,18 +72,19 @@ class DAC(AbstractDriver):
         values.clamp_(-1, 1)
         if self.bits is not None:
             values = quantise(values, steps_per_side(self.bits), self.stochastic_rounding, at)
-        voltage = values.mul_(read_voltage)
-        voltage = disturbed(
-            voltage,
-            tuple(values.shape[1:]),
-            at,
-            gain_spread=self.gain_spread,
-            offset_spread=self.offset_spread,
-            noise=self.noise,
-            sharing=self.sharing,
-        )
-        full = self.input_range if scale is None else scale * self.input_range
-        return Driven(voltage, full)
+        return values.mul_(read_voltage), scale
+
+    def _at_once(self, values: Tensor, read_voltage: float) -> tuple[Tensor, Tensor] | None:
+        """The same to the bit by one kernel, where there is one: many values that are scaled and rounded."""
+        plain = values.is_cpu and values.dtype == torch.float32 and not values.requires_grad
+        if self.scaling == "none" or self.bits is None or self.stochastic_rounding or not plain:
+            return None
+        rows = values.flatten(1)
+        if values.numel() < _MANY_VALUES or rows.shape[1] < _FEW or not values.is_contiguous():
+            return None
+        voltage, scale = drive_rows(rows.numpy(), steps_per_side(self.bits), self.input_range, read_voltage)
+        each = (-1, *(1,) * (values.dim() - 1))
+        return torch.from_numpy(voltage).view_as(values), torch.from_numpy(scale).reshape(each)
 
 
 def _largest(values: Tensor) -> Tensor:
@@ -79,4 +97,4 @@ def _largest(values: Tensor) -> Tensor:
     return found.amax(dim=1).reshape(-1, *(1,) * (values.dim() - 1))
 
 
-_MANY, _SHORT = 2048, 64
+_MANY, _SHORT, _FEW, _MANY_VALUES = 2048, 64, 12, 16384

@@ -55,11 +55,11 @@ class ReferenceColumn(AbstractMapping):
 
     def row_lines(self, values: Tensor) -> Tensor:
         """The reference row is grounded."""
-        return pad(values, (0, 1))
+        return _grounded(values)
 
     def column_lines(self, values: Tensor) -> Tensor:
         """The reference column is grounded."""
-        return pad(values, (0, 1))
+        return _grounded(values)
 
     def column_signal(self, current: Tensor) -> Tensor:
         """I - I_ref."""
@@ -80,3 +80,11 @@ class ReferenceColumn(AbstractMapping):
     def cells(self, chosen: Tensor) -> Tensor:
         """Its own, and the reference cell of its row."""
         return pad(torch.cat([chosen, chosen.any(-1, keepdim=True)], dim=-1), (0, 0, 0, 1))
+
+
+def _grounded(values: Tensor) -> Tensor:
+    """Lines and one more at 0 V; a pad would write all of them twice."""
+    lines = values.new_empty(*values.shape[:-1], values.shape[-1] + 1)
+    lines[..., :-1] = values
+    lines[..., -1] = 0
+    return lines
