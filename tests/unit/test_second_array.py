@@ -17,7 +17,7 @@ from memlearn.core.types import Counts, Factors
 from memlearn.devices import ConstantStep, SoftBounds, symmetric_point
 from memlearn.devices.effects import CycleToCycle, DeviceToDevice
 from memlearn.learning.rules import AGAD, AbstractRule, ChoppedTikiTaka, ResidualLearning, TikiTaka, TikiTakaV2
-from memlearn.nn import RNN, Conv2d, Linear
+from memlearn.nn import LSTM, RNN, Conv2d, Linear
 from memlearn.periphery import ADC, DAC
 from memlearn.programming import DeterministicTrains, StochasticTrains, WriteAddress
 from memlearn.tile import Array, Crossbar, Periphery, Port
@@ -200,7 +200,9 @@ def test_convolutions_and_recurrent_layers(rule):
     given = array(NOISY, CONVERTERS).replace(cell=rule.cell)
     layers: list[tuple[nn.Module, tuple[int, ...], int]] = [
         (Conv2d(1, 2, 3, array=given, seed=1), (2, 1, 5, 5), 18),
+        (Conv2d(1, 2, 3, array=given, seed=1, backward="copy"), (2, 1, 5, 5), 18),
         (RNN(3, 4, array=given, seed=1), (2, 5, 3), 10),
+        (LSTM(3, 4, array=given, seed=1), (2, 5, 3), 10),
     ]
     for layer, shape, products in layers:
         model = nn.Sequential(layer)
@@ -208,7 +210,7 @@ def test_convolutions_and_recurrent_layers(rule):
         found = layer(torch.rand(shape, generator=torch.Generator().manual_seed(0)))
         (found[0] if isinstance(found, tuple) else found).square().sum().backward()
         assert at_work.step().pulses > 0
-        (tile,) = (module for module in model.modules() if isinstance(module, Compound))
+        tile = next(module for module in model.modules() if isinstance(module, Compound))
         assert int(tile.writes) == (1 if rule.cell.unit == "batch" else products)
 
 
