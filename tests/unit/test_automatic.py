@@ -74,7 +74,8 @@ def test_an_open_gain_falls_with_the_reads_of_a_line_and_scales_with_the_step():
 
 
 def test_pulses_of_the_fast_array_grow_with_its_states():
-    assert [automatic.slots(Facts(states=n)) for n in (4, 20, 60, 1200)] == [0.5, 0.5, 1.5, 5.0]
+    assert [automatic.slots(Facts(states=n)) for n in (4, 20, 60, 1200)] == [0.5, 0.5, 1.5, 15.0]
+    assert automatic.slots(Facts(states=1200), chopped=True) == 30.0
     device = SoftBounds(states=20)
     model = nn.Sequential(Linear(9, 3, array=Array(device=device, cell=AGAD().cell)))  # type: ignore[arg-type]
     rule = AGAD().attach(model)
@@ -120,3 +121,10 @@ def test_counters_of_a_schedule_are_wide_enough():
     }
     slowest = Experiment.from_table(signs).training.slowest
     assert automatic.counter_bits(Facts(slowest=slowest), 8.0) == 15
+
+
+def test_a_transfer_moves_a_weight_as_far_at_many_states_as_at_few():
+    most = {n: SecondArray().settled(SoftBounds(states=n)).most for n in (4, 20, 21, 100, 400, 1200)}
+    assert most == {4: 1, 20: 1, 21: 1, 100: 5, 400: 20, 1200: 31}
+    assert SecondArray(most=3).settled(SoftBounds(states=1200)).most == 3
+    assert SecondArray(gamma=0.5).settled(SoftBounds(states=1200)).most == 1

@@ -22,6 +22,8 @@ _FIRST = 0.4
 """The same at first where they do not: the gain falls from there."""
 _SETTLE = 15.0
 """Reads of a line after which such a gain has halved."""
+_STATES = 20
+"""States that a transfer may move a weight by one pulse; more in proportion, so that it may move it as far."""
 
 
 class SecondArray(AbstractCell):
@@ -77,7 +79,14 @@ class SecondArray(AbstractCell):
         doc="reads of a line after which its gain has halved, gain / (1 + reads / settle), 0: it stays; none: 15 where "
         "the gain is open and reads do not see the fast array, else 0 (docs/automatic_gains.md)",
     )
-    most: int = quantity(1, unit="1", ge=1, le=31, doc="most pulses of a weight at a transfer")
+    most: int | None = quantity(
+        None,
+        unit="1",
+        ge=1,
+        le=31,
+        doc="most pulses of a weight at a transfer; none: states / 20 of the slow array, 1 to 31, where reads do not "
+        "see the fast one, else 1",
+    )
     forget: float | None = quantity(
         None, unit="1", ge=0, lt=1, doc="what a pulse leaves of a digital buffer; none: all but what pulses stand for"
     )
@@ -119,13 +128,15 @@ class SecondArray(AbstractCell):
             raise InputError("chopper", self.chopper, allowed, 'Take "regular" or "random".')
 
     def settled(self, device: AbstractDevice) -> Self:
-        """With interval, period and reference."""
+        """With interval, period, reference and most pulses."""
         period = self.period or (2 if self.reference == "dynamic" else 10)
+        share = 1 if self.gamma else round(device.range / device.mean_step / _STATES)
         chosen = {"transfer_every": self.transfer_every or 1}
         own = isinstance(self.fast or device, SoftBoundsReference)
         rate = min(0.5, 5 / period) if self.reference != "tracked" else 1 / period
         return self.replace(
             **chosen,
+            most=self.most or min(31, max(1, share)),
             period=period,
             reference=self.reference or ("own" if own else "array"),
             reference_rate=self.reference_rate or rate,
@@ -253,7 +264,7 @@ class SecondArray(AbstractCell):
 
     def _pulses(self, k: int, line: int, u: Tensor, number: int, source: Access, memory: Memory) -> Tensor:
         """Pulses (outputs,), int32, for what a line has gathered."""
-        gain, most = self.gain_at(number // source.lines), self.most
+        gain, most = self.gain_at(number // source.lines), self.most or 1
         if self.buffer == "digital":
             held = memory[f"buffer{k}"][line]
             held.add_(u * gain)

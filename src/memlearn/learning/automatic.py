@@ -79,9 +79,10 @@ def relative_threshold(facts: Facts) -> float:
     return _round(min(0.8, max(0.05, 0.3 * math.sqrt(64 / facts.states))))
 
 
-def slots(facts: Facts) -> float:
-    """Pulses of the fast array for the largest product of a usual sample: states / 40, within 0.5 .. 5."""
-    return _round(min(5.0, max(0.5, facts.states / 40)))
+def slots(facts: Facts, chopped: bool = False) -> float:
+    """Pulses of the fast array for the largest product of a usual sample: states / 40, within 0.5 .. 15, where signs
+    change 0.5 .. 30: the array must follow them."""
+    return _round(min(30.0 if chopped else 15.0, max(0.5, facts.states / 40)))
 
 
 def tolerance(facts: Facts) -> float:

@@ -19,14 +19,18 @@ from ..tile import Array
 from .base import Follower, counted_as
 from .linear import Linear
 
+_FITTING = 3.0
+"""Standard deviations of B's weights that the range of its cells holds."""
+
 
 class LowRankLinear(Follower):
     """y = C x + alpha A (B x): low-rank Tiki-Taka, three arrays with converters of their own.
 
     The rule of the model writes A (rank x outputs) and B (inputs x rank), the way back goes through both and through C.
     After every `transfer_every` samples A and B are read, line by line of the rank, and C gets their product as `rank`
-    outer products of pulses; then A is brought to zero and B to new random weights, by counted reads and pulses. C of
-    n x d cells needs rank (n + d) cells beside it, not n d.
+    outer products of pulses; then A is brought to zero and B to new random weights, by counted reads and pulses. What A
+    then still shows is read once more, and is no part of the next product: it would walk into C. C of n x d cells needs
+    rank (n + d) cells beside it, not n d, and rank d numbers.
 
     Arguments:
         in_features, out_features, bias: as of `Linear`; the bias line of B stands for that of C.
@@ -35,8 +39,9 @@ class LowRankLinear(Follower):
         transfer_every: samples from transfer to transfer.
         share: of the product that goes over, 1 for all of it.
         writer: how C is written: any that takes factors; its own rate is multiplied by alpha and share.
-        reset: how A and B reach their new weights.
-        spread: standard deviation of the new weights of B, in units of Kaiming's sqrt(2 / inputs).
+        reset: how A and B reach their new weights; None: pulse and read until half a step away.
+        spread: standard deviation of the new weights of B, in units of Kaiming's sqrt(2 / inputs); None: so that a
+            transfer passes on, on average, what the gradient asks for (docs/low_rank.md).
         array, seed: as of `Linear`; further options too.
 
     Source:
@@ -55,7 +60,7 @@ class LowRankLinear(Follower):
         share: float = 1.0,
         writer: AbstractWriter | None = None,
         reset: AnyScheme | None = None,
-        spread: float = 0.1,
+        spread: float | None = None,
         array: Array | None = None,
         seed: int | None = None,
         **options: Any,
@@ -64,21 +69,28 @@ class LowRankLinear(Follower):
         for name, value in (("rank", rank), ("transfer_every", transfer_every)):
             if value < 1:
                 raise InputError(name, value, "must be at least 1")
+        if not alpha > 0:
+            raise InputError("alpha", alpha, "must be positive")
         self.writer = StochasticTrains(learning_rate=1.0) if writer is None else writer
         if self.writer.accepts != "factors":
             raise InputError("writer", kind_of(type(self.writer)), "must take factors", 'Use "stochastic_trains".')
         self.alpha, self.share, self.transfer_every = alpha, share, transfer_every
-        self.reset: AnyScheme = WriteVerify() if reset is None else reset
         self.visible = Linear(in_features, out_features, bias, array=array, seed=seed, **options)
         self.visible.follows = True
         first, second = (None if seed is None else seed + k for k in (1, 2))
         self.down = Linear(in_features, rank, bias, array=array, seed=first, **options)
         self.up = Linear(rank, out_features, False, array=array, seed=second, **options)
-        self.spread = spread * math.sqrt(2 / in_features)
+        device = self.up.tile.array.device
+        near = WriteVerify(tolerance=min(1.0, 0.5 * device.mean_step / device.range))
+        self.reset: AnyScheme = near if reset is None else reset
+        even = min(1 / (alpha * math.sqrt(rank)), self.down.tile.array.crossbar.mapping.w_max / _FITTING)
+        self.spread = even if spread is None else spread * math.sqrt(2 / in_features)
         self.seen: Tensor
         self.transfers: Tensor
         self.register_buffer("seen", torch.zeros((), dtype=torch.int64))
+        self.left: Tensor
         self.register_buffer("transfers", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("left", torch.zeros(rank, out_features))
         self.up.initialise(torch.zeros(rank, out_features))
         self.down.initialise(self._fresh())
 
@@ -107,12 +119,17 @@ class LowRankLinear(Follower):
         with counted_as(Pass.TRANSFER, self.down.tile), counted_as(Pass.TRANSFER, self.up.tile):
             self.up.program(torch.zeros(self.up.tile.inputs, self.up.tile.outputs), self.reset)
             self.down.program(self._fresh(), self.reset)
+            self.left.copy_(self.up.tile.read(self._one()))
 
     def held(self) -> Factors:
-        """What A and B show when each line between them is read alone: rank pairs of factors."""
-        one = torch.eye(self.up.tile.inputs, dtype=self.up.tile.conductance.dtype)
+        """What A has gathered and B shows when each line between them is read alone: rank pairs of factors."""
+        one = self._one()
         with counted_as(Pass.TRANSFER, self.down.tile), counted_as(Pass.TRANSFER, self.up.tile):
-            return Factors(self.down.tile.read_transposed(one), self.up.tile.read(one))
+            return Factors(self.down.tile.read_transposed(one), self.up.tile.read(one) - self.left)
+
+    def _one(self) -> Tensor:
+        """Each line between A and B alone."""
+        return torch.eye(self.up.tile.inputs, dtype=self.up.tile.conductance.dtype)
 
     def _fresh(self) -> Tensor:
         """New weights of B."""

@@ -145,7 +145,7 @@ class FusedTransfer(AbstractFused):
             buffer=_BUFFERS[cell.buffer],
             gain=cell.gain or 1.0,
             settle=cell.settle or 0.0,
-            most=float(cell.most),
+            most=float(cell.most or 1),
             forget=-1.0 if cell.forget is None else cell.forget,
             average=cell.average,
             chopper=_CHOPPERS[cell.chopper],

@@ -19,7 +19,7 @@ from ..credit import AnyCredit, Backprop
 from ..rule import Parts, Rule
 from .base import AbstractRule
 
-_FITTED = "gain", "settle", "transfer_every"
+_FITTED = "gain", "settle", "most", "transfer_every"
 """Settings of every second array that follow from device and layer where they are left open."""
 
 
@@ -43,7 +43,9 @@ class AbstractTransferRule(AbstractRule):
     settle: float | None = quantity(
         None, unit="1", ge=0, doc="reads of a line after which its gain has halved, 0: it stays; none: as the cell says"
     )
-    most: int = quantity(1, unit="1", ge=1, le=31, doc="most pulses of a weight at a transfer")
+    most: int | None = quantity(
+        None, unit="1", ge=1, le=31, doc="most pulses of a weight at a transfer; none: states / 20 of the slow array"
+    )
     read_bits: int | None = quantity(8, unit="bit", ge=2, le=24, doc="of the converters of transfer reads; none: exact")
 
     @property
@@ -53,7 +55,8 @@ class AbstractTransferRule(AbstractRule):
 
     def automatic(self, facts: Facts) -> dict[str, Any]:
         """Pulses of the fast array; the cell sets what else is left open, layer by layer."""
-        return {"slots": automatic.slots(facts if self.fast is None else Facts.of(self.fast))}
+        chopped = self._cell().chopper != "none"
+        return {"slots": automatic.slots(facts if self.fast is None else Facts.of(self.fast), chopped)}
 
     def set_by_cells(self, rule: Rule) -> dict[str, Any]:
         """Gain and interval of each layer, and the period of a regular chopper, where they are left open."""
