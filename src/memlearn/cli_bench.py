@@ -16,6 +16,8 @@ from .experiment.bench import bench_train
 from .experiment.bench_cases import RULES
 from .experiment.bench_pulses import LAWS, bench_pulses
 from .experiment.bench_wires import RECTANGLES, RESISTANCES, SIZES, bench_wires
+from .experiment.bench_wires_training import PASSES, bench_wires_training
+from .experiment.bench_wires_training import RULES as TRAINED
 
 DataFolder = Annotated[
     Path | None, typer.Option("--data", help="Folder with the data set's files.", show_default=False)
@@ -133,6 +135,41 @@ def bench_wires_command(
         )
     if not as_json:
         table.caption = "Medians; processor time, with several threads time by the clock."
+        table.caption_justify = "left"
+        Console().print(table)
+
+
+@app.command("wires-training")
+def bench_wires_training_command(
+    rule: Annotated[
+        list[str] | None,
+        typer.Option(help=f"{' or '.join(TRAINED)}; may be given several times.", show_default=False),
+    ] = None,
+    passes: Annotated[
+        list[str] | None,
+        typer.Option(help=f"What sees the wires: {', '.join(PASSES)}; several times for several.", show_default=False),
+    ] = None,
+    size: Annotated[int, typer.Option(help="Word lines and bit lines of a tile.")] = 128,
+    r_on: Annotated[float, typer.Option("--r-on", help="Ohm, of the cells.")] = 1e4,
+    steps: Annotated[int, typer.Option(help="Steps that are timed.")] = 9,
+    data: DataFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Time a step of training with resistive wires beside the same step with ideal lines, one thread, in this run."""
+    table = Table(title="A step of training", title_justify="left", box=None, pad_edge=False)
+    for heading in ("rule", "wires in", "tiles", "batch", "ideal ms", "ms", "x", "x (means)", "pulses"):
+        table.add_column(heading, justify="left" if heading in ("rule", "wires in") else "right")
+    options = {"size": size, "r_on": r_on, "steps": steps, "data": data}
+    for record in bench_wires_training(tuple(rule or TRAINED), passes=tuple(passes or PASSES), **options):  # type: ignore[arg-type]
+        if as_json:
+            typer.echo(json.dumps(record))
+        where = "both reads" if record["passes"] == "reads" else f"all three, {record['passes']} ({record['writes']})"
+        table.add_row(
+            *(record["rule"], where, f"{record['tiles']}", f"{record['batch']}", f"{record['ideal_ms']:.3g}"),
+            *(f"{record['ms']:.4g}", f"{record['times']:.1f}", f"{record['times_mean']:.1f}", f"{record['pulses']:g}"),
+        )
+    if not as_json:
+        table.caption = f"Processor time, one thread, medians of {steps} steps; cells of {r_on:g} ohm and more."
         table.caption_justify = "left"
         Console().print(table)
 

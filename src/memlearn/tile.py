@@ -452,8 +452,8 @@ class Tile(nn.Module):
     def _measure(self, lines: Tensor, during: Pass, transposed: bool) -> None:
         """Enter what the driven lines of a read find in the cells."""
         if self.measures and self.ledger is not None:
-            cells, wires = self.array.device.visible(self.state), self.array.crossbar.wires
-            self.ledger.enter(self.name, during, read_amounts(lines, cells, wires, self.sums(), transposed))
+            cells = self.array.device.visible(self.state)
+            self.ledger.enter(self.name, during, read_amounts(lines, cells, self.matrices, self.sums(), transposed))
 
     # Set-up and debugging handles; no learning rule touches them.
 

@@ -46,8 +46,9 @@ def test_every_member_is_in_the_lists():
 class TestWires:
     def test_both_directions_at_once_are_each_of_them(self, wires: AbstractWires):
         for g in (cells(2, 4, 9), cells(70, 70)):
-            for transposed, found in enumerate(wires.both(g)):
-                assert torch.equal(found, wires.transfer(g, transposed=bool(transposed)))
+            for heat in (False, True):
+                for transposed, found in enumerate(wires.sights(g, (False, True), heat=heat)):
+                    assert torch.equal(found.matrix, wires.transfer(g, transposed=bool(transposed)))
 
     @pytest.mark.parametrize("size", SIZES, ids=str)
     def test_currents_are_products_with_the_transfer_matrix(self, wires: AbstractWires, size: tuple[int, int]):
@@ -77,6 +78,16 @@ class TestWires:
             for transposed in (False, True):
                 assert torch.equal(kept(g, transposed), wires.transfer(g, transposed=transposed))
         assert torch.equal(kept(g[:2], False), wires.transfer(g[:2]))
+
+    def test_remembered_power_is_what_the_sources_deliver(self, wires: AbstractWires):
+        g, kept = cells(3, 4, 5), Matrices(wires)
+        for change in (None, 1, None):
+            if change is not None:
+                g[change, 2, 3] *= 1.5
+            for transposed, lines in enumerate((4, 5)):
+                volts = torch.rand(3, 6, lines, dtype=torch.float64)
+                assert torch.equal(kept.power(g, volts, bool(transposed)),
+                                   wires.power(g, volts, transposed=bool(transposed)))  # fmt: skip
 
 
 class TestStaleReads:

@@ -9,6 +9,7 @@ import memlearn
 from memlearn import wires
 from memlearn.arrays.mapping import ReferenceColumn
 from memlearn.arrays.wires import Matrices, ResistiveWires
+from memlearn.arrays.wires.base import Sight
 from memlearn.core.random import Stream
 from memlearn.core.types import Counts
 from memlearn.devices import ConstantStep
@@ -66,13 +67,15 @@ def test_wires_of_the_forward_read_alone():
 
 def test_only_changed_arrays_are_solved_again(monkeypatch: pytest.MonkeyPatch):
     asked: list[int] = []
-    whole = ResistiveWires.transfer
+    whole = ResistiveWires.sights
 
-    def counted(self: ResistiveWires, conductance: torch.Tensor, *, transposed: bool = False) -> torch.Tensor:
+    def counted(
+        self: ResistiveWires, conductance: torch.Tensor, ways: tuple[bool, ...], *, heat: bool = False
+    ) -> list[Sight]:
         asked.append(conductance.shape[:-2].numel())
-        return whole(self, conductance, transposed=transposed)
+        return whole(self, conductance, ways, heat=heat)
 
-    monkeypatch.setattr(ResistiveWires, "transfer", counted)
+    monkeypatch.setattr(ResistiveWires, "sights", counted)
     it, x = tile(size=8), torch.rand(2, 23, dtype=torch.float64)
     first = it.read(x)
     assert torch.equal(it.read(x), first) and asked == [it.tiles[0] * it.tiles[1]]

@@ -95,7 +95,7 @@ def bench_train(
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        inputs, labels = _images(data)
+        inputs, labels = drawn_images(data)
         limits = measure_limits()
         for case in cases:
             for batch in batches or BATCHES[network]:
@@ -161,7 +161,7 @@ def _figures(stage: Stage, total: float) -> dict[str, Any]:
     }
 
 
-def _images(data: Path | None) -> tuple[Tensor, Tensor]:
+def drawn_images(data: Path | None) -> tuple[Tensor, Tensor]:
     """16,000 images and labels: MNIST's, or drawn ones of ten classes with 19 % of the pixels lit, as in MNIST."""
     if data is not None:
         split = Mnist(validation=0, train_limit=16_000).load(data).train

@@ -129,6 +129,24 @@ class Delivery:
             tally = Tally(total.selected, int((state.counters[..., 1] == stamp(event)).sum()))
         return Delivered(tally, total, int(done.max()))
 
+    def rows(self, cells: Tensor, columns: Tensor) -> Tensor:
+        """What reaches the cells of each word line while it is written alone, parts of the pulse, (rows, columns).
+
+        Arguments:
+            cells: S, (rows, columns), float64, of one array.
+            columns: bool, (rows, columns): the bit lines selected with each word line.
+        """
+        place = torch.arange(len(cells))
+        if self.scheme.gated:
+            return gated(cells, place, self.scheme.lines(torch.eye(len(cells)).bool(), columns).bit, self.network)
+        if self.averages:
+            array = torch.zeros_like(place)
+            return row_by_row(
+                cells[None], array, place, columns, self.scheme, self.network, self.wires.write_tolerance
+            ).row
+        given = torch.eye(len(cells)).bool(), columns, self.scheme, self.network, self.wires.write_tolerance
+        return shares(cells, *given)[place, place]
+
     def _settle(self, state: DeviceState, owed: Tensor | None, stream: Stream, event: int) -> None:
         """Disturb cells by what they are owed."""
         if owed is not None:

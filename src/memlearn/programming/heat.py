@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..arrays.wires import AbstractWires
+from ..arrays.wires import Matrices
 from ..core.ledger import Amount
 from ..core.types import SIGN_BIT, Counts, Trains
 from ..ops.heat import Survey, squares, survey
@@ -157,14 +157,14 @@ def train_amounts(
     }
 
 
-def read_amounts(lines: Tensor, cells: Tensor, wires: AbstractWires, sums: Sums, transposed: bool) -> Amounts:
+def read_amounts(lines: Tensor, cells: Tensor, matrices: Matrices, sums: Sums, transposed: bool) -> Amounts:
     """Of a read: the sum of V^2 G, of the cells' conductances behind ideal lines; resistive ones take a part of the
     voltage, and let word lines drive each other: their heat is what the sources deliver (`AbstractWires.power`).
 
     Arguments:
         lines: V, (tile rows or 1, tile columns or 1, samples, lines): what the driven lines carry.
         cells: S, (tile rows, tile columns, rows, columns), as reads see them.
-        wires: of the array.
+        matrices: of the array's wires.
         sums: of the cells.
         transposed: the bit lines are driven.
     """
@@ -173,11 +173,11 @@ def read_amounts(lines: Tensor, cells: Tensor, wires: AbstractWires, sums: Sums,
     found = np.zeros((len(volts), volts.shape[2]))
     for own, voltage in zip(found, volts, strict=True):
         driven += _add_squares(own, voltage)
-    if wires.cheap:
+    if matrices.wires.cheap:
         each = (sums.columns if transposed else sums.rows).reshape(*cells.shape[:2], -1)
         heat = float((found.reshape(*lines.shape[:2], -1) * each).sum())
     else:
-        heat = float(wires.power(cells, lines, transposed=transposed).sum())
+        heat = float(matrices.power(cells, lines, transposed).sum())
     return {Amount.DRIVEN: driven * copies, Amount.SQUARE: float(found.sum()) * copies, Amount.READ_HEAT: heat}
 
 

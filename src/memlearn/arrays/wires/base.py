@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 
 from ...core.component import Component
+
+
+class Sight(NamedTuple):
+    """Arrays as reads of one direction see them."""
+
+    matrix: Tensor
+    """S, (..., rows, columns): as of `AbstractWires.transfer`."""
+    driven: Tensor | None = None
+    """S, (..., lines, lines), float64: admittances of the driven lines, all others at 0 V; None: as if no current
+    passed from one driven line into another."""
+
+    def power(self, voltage: Tensor, transposed: bool) -> Tensor:
+        """What the sources deliver, W, (...), for voltages (..., samples, driven lines), added up over samples: V Y V,
+        or V^2 times what a line sends into the senses."""
+        if self.driven is None:
+            return heat_of(self.matrix, voltage, transposed)
+        volts = voltage.double().cpu()
+        return ((volts @ self.driven) * volts).sum((-2, -1))
 
 
 class AbstractWires(Component):
@@ -42,9 +60,15 @@ class AbstractWires(Component):
             S, (..., rows, columns), in both directions.
         """
 
-    def both(self, conductance: Tensor) -> tuple[Tensor, Tensor]:
-        """`transfer` in both directions, forward first; where they share work, for less than twice its cost."""
-        return self.transfer(conductance), self.transfer(conductance, transposed=True)
+    def sights(self, conductance: Tensor, ways: tuple[bool, ...], *, heat: bool = False) -> list[Sight]:
+        """`transfer` in several directions; where they share work, for less than it costs one by one.
+
+        Arguments:
+            conductance: S, (..., rows, columns).
+            ways: "transposed" of each direction.
+            heat: with the admittances of the driven lines, where currents pass from one into another.
+        """
+        return [Sight(self.transfer(conductance, transposed=way)) for way in ways]
 
     def currents(self, conductance: Tensor, voltage: Tensor) -> Tensor:
         """Currents into the bit lines' senses while the word lines are driven.
@@ -73,8 +97,6 @@ class AbstractWires(Component):
     def power(self, conductance: Tensor, voltage: Tensor, *, transposed: bool = False) -> Tensor:
         """What the sources of a read deliver, all of which cells and lines turn into heat.
 
-        Here as if no current passed from one driven line into another: V^2 times what a line sends into the senses.
-
         Arguments:
             conductance: S, (..., rows, columns).
             voltage: V, (..., samples, driven lines), as in `currents`.
@@ -83,7 +105,7 @@ class AbstractWires(Component):
         Returns:
             W, (...), added up over samples.
         """
-        return heat_of(self.transfer(conductance, transposed=transposed), voltage, transposed)
+        return self.sights(conductance, (transposed,), heat=True)[0].power(voltage, transposed)
 
 
 def heat_of(matrix: Tensor, voltage: Tensor, transposed: bool) -> Tensor:

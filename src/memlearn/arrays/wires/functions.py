@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -12,8 +12,8 @@ from torch import Tensor
 
 from ...core.errors import InputError
 from ...ops.lapack import blas_threads
-from ...ops.wires import ports
 from ...ops.wires.network import Ends, Network
+from ...ops.wires.ports import Terminals
 from ..selectors import AbstractSelector, Ohmic
 from .bent import Bent, bent_fields
 from .circuit import (
@@ -124,32 +124,36 @@ def transfer(  # noqa: PLR0913
 
 def transfers(g: Tensor, network: Network, tolerance: float, solver: Solver) -> Tensor:
     """S, (..., rows, columns), of checked conductances: one elimination an array."""
-    return both_transfers(g, (network,), tolerance, solver)[0]
+    return terminals_of(g, (network,), tolerance, solver)[0].transfer
 
 
-def driven(g: Tensor, network: Network, *, words: bool) -> Tensor | None:
-    """S, (..., lines, lines), float64: admittances of the terminals of word lines (or bit lines), of checked
-    conductances; None where lines have no resistance at all."""
-    flat = g.detach().double().cpu().numpy().reshape(-1, *g.shape[-2:])
-    if not all(np.isfinite(rounding(cells, network)) for cells in flat):
-        return None
-    found = [ports.admittances(ports.eliminate(cells, network), network, words=words) for cells in flat]
-    return torch.from_numpy(np.stack(found)).reshape(*g.shape[:-2], *found[0].shape)
+class Between(NamedTuple):
+    """`ops.wires.ports.Terminals` of arrays, as tensors with their leading axes."""
+
+    transfer: Tensor
+    words: Tensor | None
+    """float64."""
+    bits: Tensor | None
+    """float64."""
 
 
-def both_transfers(g: Tensor, networks: tuple[Network, ...], tolerance: float, solver: Solver) -> list[Tensor]:
+def terminals_of(
+    g: Tensor, networks: tuple[Network, ...], tolerance: float, solver: Solver, *, heat: bool = False
+) -> list[Between]:
     """`transfers` in several networks, one elimination for those that only differ in their ends.
 
-    Uses torch's number of threads: for several arrays at once, or for the two halves of one.
+    Uses torch's number of threads: for several arrays at once, or for the two halves of one. With `heat` also the
+    admittances of word and of bit lines, None unless all arrays have them.
     """
     flat = as_numpy(g).reshape(-1, *g.shape[-2:])
     threads = torch.get_num_threads()
 
-    def one(cells: np.ndarray) -> list[np.ndarray]:
+    def one(cells: np.ndarray) -> list[Terminals]:
         kinds: list[Solver] = [choose(solver, cells, network, 0, tolerance) for network in networks]
         if len(set(kinds)) == 1:
-            return matrices(kinds[0], cells, networks, threads if len(flat) == 1 else 1)
-        return [solved_transfer(kind, cells, network) for kind, network in zip(kinds, networks, strict=True)]
+            return matrices(kinds[0], cells, networks, threads if len(flat) == 1 else 1, heat=heat)
+        pairs = zip(kinds, networks, strict=True)
+        return [matrices(kind, cells, (network,), heat=heat)[0] for kind, network in pairs]
 
     with ExitStack() as stack:
         if threads > 1 and len(flat) > 1:
@@ -158,8 +162,21 @@ def both_transfers(g: Tensor, networks: tuple[Network, ...], tolerance: float, s
         else:
             each = map
         found = list(each(one, flat))
-    joined = (np.stack(way) for way in zip(*found, strict=True))
-    return [torch.from_numpy(way).reshape(g.shape).to(g) for way in joined]
+    joined = (tuple(_stacked(part) for part in zip(*way, strict=True)) for way in zip(*found, strict=True))
+    sizes = g.shape[:-2]
+    return [
+        Between(
+            *(None if part is None else part.reshape(*sizes, *part.shape[1:]).to(g if k == 0 else part.dtype)
+              for k, part in enumerate(way))  # type: ignore[arg-type]
+        )
+        for way in joined
+    ]  # fmt: skip
+
+
+def _stacked(parts: tuple[np.ndarray | None, ...]) -> Tensor | None:
+    """Of all arrays, or of none."""
+    there = [part for part in parts if part is not None]
+    return torch.from_numpy(np.stack(there)) if len(there) == len(parts) else None
 
 
 def solved_ends(cells: np.ndarray, network: Network, voltages: Ends, selector: AbstractSelector | None = None) -> Ends:

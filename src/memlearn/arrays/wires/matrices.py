@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .base import AbstractWires
+from .base import AbstractWires, Sight
 
 
 class Staleness(NamedTuple):
@@ -41,7 +41,8 @@ class Matrices(nn.Module):
     def __init__(self, wires: AbstractWires, like: Tensor | None = None) -> None:
         super().__init__()
         self.wires = wires
-        self._ways: dict[bool, Tensor] = {}
+        self._ways: dict[bool, Sight] = {}
+        self._hot: set[bool] = set()
         if like is not None and wires.patience > 1:
             self._start(like)
 
@@ -49,11 +50,26 @@ class Matrices(nn.Module):
         """S, (..., rows, columns): `transfer` of conductances of the same shape; not to be changed in place."""
         if self.wires.cheap:
             return self.wires.transfer(conductance, transposed=transposed)
+        return self._sight(conductance, transposed).matrix
+
+    def power(self, conductance: Tensor, voltage: Tensor, transposed: bool) -> Tensor:
+        """W, (...): `wires.power` of a read, from the solution that the read has used."""
+        if self.wires.cheap:
+            return self.wires.power(conductance, voltage, transposed=transposed)
+        if transposed not in self._hot:
+            # From now on: admittances cost little beside the matrices that they are solved with.
+            self._hot.add(transposed)
+            self._ways.pop(transposed, None)
+        return self._sight(conductance, transposed).power(voltage, transposed)
+
+    def _sight(self, conductance: Tensor, transposed: bool) -> Sight:
+        """What reads of a direction see of these cells, or of those that were solved last."""
         if not self._fits(conductance):
             self._start(conductance)
         self._renew(conductance)
         if transposed not in self._ways:
-            self._ways[transposed] = self.wires.transfer(self.solved, transposed=transposed)
+            hot = transposed in self._hot
+            self._ways[transposed] = self.wires.sights(self.solved, (transposed,), heat=hot)[0]
         return self._ways[transposed]
 
     def staleness(self) -> Staleness | None:
@@ -90,19 +106,19 @@ class Matrices(nn.Module):
             if not bool(due.any()):
                 return
             self.waits = self.waits.masked_fill(due, 0)
-        before, fresh = self._ways, self._fresh(conductance[due])
+        before, ways = self._ways, tuple(self._ways)
+        fresh = self.wires.sights(conductance[due], ways, heat=bool(self._hot)) if ways else []
         self.solved = self.solved.to(conductance.device).where(~due[..., None, None], conductance)
-        for way, new in fresh.items():
+        for way, new in zip(ways, fresh, strict=True):
+            old = before[way]
             if patience > 1:
-                self._measure(before[way][due], new)
-            self._ways[way] = before[way].clone()
-            self._ways[way][due] = new
-
-    def _fresh(self, conductance: Tensor) -> dict[bool, Tensor]:
-        """In the directions that have been asked for."""
-        if len(self._ways) == 2:
-            return dict(zip((False, True), self.wires.both(conductance), strict=True))
-        return {way: self.wires.transfer(conductance, transposed=way) for way in self._ways}
+                self._measure(old.matrix[due], new.matrix)
+            driven = None
+            if way in self._hot and old.driven is not None and new.driven is not None:
+                driven = _put(old.driven, due, new.driven)
+            self._ways[way] = Sight(_put(old.matrix, due, new.matrix), driven)
+            if way in self._hot and (old.driven is None) != (new.driven is None):
+                del self._ways[way]  # all arrays or none: what is known must not depend on the order of events
 
     def _measure(self, old: Tensor, new: Tensor) -> None:
         """Enter how wrong the old matrices (arrays, rows, columns) had become."""
@@ -116,3 +132,12 @@ class Matrices(nn.Module):
     def _changed(conductance: Tensor, before: Tensor) -> Tensor:
         """bool, (...): arrays with another cell than before."""
         return (before.to(conductance.device) != conductance).flatten(-2).any(-1)
+
+
+def _put(whole: Tensor, due: Tensor, part: Tensor) -> Tensor:
+    """A copy with the due arrays exchanged."""
+    if bool(due.all()):
+        return part.reshape(whole.shape)
+    changed = whole.clone()
+    changed[due] = part
+    return changed

@@ -9,9 +9,9 @@ from torch import Tensor
 from ...core.component import quantity, setting
 from ...ops.wires.network import Network
 from ..selection import AnySelection, HalfVoltage
-from .base import AbstractWires, heat_of
+from .base import AbstractWires, Sight
 from .circuit import DoubleSided, Read, Resistances
-from .functions import both_transfers, driven, transfers
+from .functions import terminals_of, transfers
 from .solvers import Solver
 from .writing import Drivers
 
@@ -76,30 +76,30 @@ class ResistiveWires(AbstractWires):
 
     def transfer(self, conductance: Tensor, *, transposed: bool = False) -> Tensor:
         """The network as one matrix, array by array."""
-        if self.reads == "none" or (transposed and self.reads == "forward"):
+        if not self._sees(transposed):
             return conductance
         network = self._network(conductance, "transposed" if transposed else "forward")
         return transfers(conductance, network, self.tolerance, self.solver)
 
-    def both(self, conductance: Tensor) -> tuple[Tensor, Tensor]:
+    def sights(self, conductance: Tensor, ways: tuple[bool, ...], *, heat: bool = False) -> list[Sight]:
         """One elimination for both directions: they only differ in what is attached to the ends."""
-        if self.reads != "both":
-            return super().both(conductance)
-        networks = self._network(conductance, "forward"), self._network(conductance, "transposed")
-        forward, back = both_transfers(conductance, networks, self.tolerance, self.solver)
-        return forward, back
+        seen = [way for way in ways if self._sees(way)]
+        if not seen:
+            return [Sight(conductance) for _ in ways]
+        networks = tuple(self._network(conductance, "transposed" if way else "forward") for way in seen)
+        solved = dict(
+            zip(seen, terminals_of(conductance, networks, self.tolerance, self.solver, heat=heat), strict=True)
+        )
+        return [
+            Sight(solved[way].transfer, solved[way].bits if way else solved[way].words)
+            if way in solved
+            else Sight(conductance)
+            for way in ways
+        ]
 
-    def power(self, conductance: Tensor, voltage: Tensor, *, transposed: bool = False) -> Tensor:
-        """V Y V with the admittances Y of the driven lines, currents from line to line included; costs as much as a
-        matrix of a read. Lines without any resistance at all: as of ideal senses, see the base."""
-        if self.reads == "none" or (transposed and self.reads == "forward"):
-            return heat_of(conductance, voltage, transposed)
-        network = self._network(conductance, "transposed" if transposed else "forward")
-        found = driven(conductance, network, words=not transposed)
-        if found is None:
-            return super().power(conductance, voltage, transposed=transposed)
-        volts = voltage.double().cpu()
-        return ((volts @ found) * volts).sum((-2, -1))
+    def _sees(self, transposed: bool) -> bool:
+        """Whether reads of a direction see the lines."""
+        return self.reads == "both" or (self.reads == "forward" and not transposed)
 
     def _network(self, conductance: Tensor, read: Read) -> Network:
         lines = Resistances(self.r_word_line, self.r_bit_line, self.r_source, self.r_sense, self.double_sided)

@@ -9,6 +9,7 @@ import numpy as np
 from ...core.errors import ConvergenceError, InputError, nearest
 from ...ops.wires import hybrid, lines, ports, reference
 from ...ops.wires.network import Ends, Network, Solved
+from ...ops.wires.ports import Terminals
 from ...ops.wires.threads import Pair
 
 Solver = Literal["auto", "ports", "hybrid", "lines", "sparse"]
@@ -70,42 +71,58 @@ def transfer(solver: Solver, conductance: np.ndarray, network: Network, threads:
     Raises:
         ConvergenceError: rounding has eaten the conductances.
     """
-    return matrices(solver, conductance, (network,), threads)[0]
+    return matrices(solver, conductance, (network,), threads)[0].transfer
 
 
 def matrices(
-    solver: Solver, conductance: np.ndarray, networks: tuple[Network, ...], threads: int = 1
-) -> list[np.ndarray]:
+    solver: Solver, conductance: np.ndarray, networks: tuple[Network, ...], threads: int = 1, *, heat: bool = False
+) -> list[Terminals]:
     """`transfer` of one array in several networks; what only differs in the ends is eliminated once.
+
+    Arguments:
+        heat: with the admittances of either side's terminals, where `ports` can tell them.
 
     Raises:
         ConvergenceError: rounding has eaten the conductances.
     """
-    if solver in ("ports", "hybrid"):
-        way = _by_ports if solver == "ports" else _by_hybrid
-        try:
-            found = way(conductance, networks, threads)
-        except (ports.Failed, np.linalg.LinAlgError) as error:
-            other = "solver='hybrid', or 'sparse'" if solver == "ports" else "solver='sparse'"
-            raise ConvergenceError(
-                f"port elimination failed: {error}",
-                f"The conductances span too much for it, or a line floats: use {other}.",
-            ) from None
-        if not all(np.isfinite(matrix).all() for matrix in found):
-            raise ConvergenceError("port elimination gave numbers that are not finite", "Does a line float?")
+    if solver not in ("ports", "hybrid"):
+        rows, columns = conductance.shape
+        word, bit = np.eye(rows), np.zeros((rows, columns))
+        into = [currents(solver, conductance, network, Ends(word, word, bit, bit), 1e-13) for network in networks]
+        found = [Terminals(ends.top + ends.bottom) for ends in into]
+        return _with_heat(found, conductance, networks) if heat else found
+    try:
+        if solver == "hybrid":
+            found = [Terminals(hybrid.transfer(conductance, network)) for network in networks]
+            found = _with_heat(found, conductance, networks) if heat else found
+        else:
+            found = _by_ports(conductance, networks, threads, heat)
+    except (ports.Failed, np.linalg.LinAlgError) as error:
+        other = "solver='hybrid', or 'sparse'" if solver == "ports" else "solver='sparse'"
+        raise ConvergenceError(
+            f"port elimination failed: {error}",
+            f"The conductances span too much for it, or a line floats: use {other}.",
+        ) from None
+    if not all(np.isfinite(one.transfer).all() for one in found):
+        raise ConvergenceError("port elimination gave numbers that are not finite", "Does a line float?")
+    return found
+
+
+def _with_heat(found: list[Terminals], conductance: np.ndarray, networks: tuple[Network, ...]) -> list[Terminals]:
+    """The admittances of the terminals by ports, which have them at hand: heat may be less exact than a read."""
+    if not all(np.isfinite(rounding(conductance, network)) for network in networks):
         return found
-    rows, columns = conductance.shape
-    word, bit = np.eye(rows), np.zeros((rows, columns))
-    into = [currents(solver, conductance, network, Ends(word, word, bit, bit), 1e-13) for network in networks]
-    return [ends.top + ends.bottom for ends in into]
+    try:
+        hot = _by_ports(conductance, networks, 1, True)
+    except ports.Failed:
+        return found
+    return [own._replace(words=one.words, bits=one.bits) for own, one in zip(found, hot, strict=True)]
 
 
-def _by_hybrid(conductance: np.ndarray, networks: tuple[Network, ...], threads: int) -> list[np.ndarray]:
-    return [hybrid.transfer(conductance, network) for network in networks]
-
-
-def _by_ports(conductance: np.ndarray, networks: tuple[Network, ...], threads: int) -> list[np.ndarray]:
-    found: list[np.ndarray] = []
+def _by_ports(
+    conductance: np.ndarray, networks: tuple[Network, ...], threads: int, heat: bool = False
+) -> list[Terminals]:
+    found: list[Terminals] = []
     with Pair(threads) as pair:
         for k, network in enumerate(networks):
             alike = [j for j in range(k) if ports.alike(networks[j], network)]
@@ -115,7 +132,7 @@ def _by_ports(conductance: np.ndarray, networks: tuple[Network, ...], threads: i
                 continue
             if k == 0 or not alike or alike[-1] != k - 1:
                 eliminated = ports.eliminate(conductance, network, pair)
-            found.append(ports.transfer(eliminated, network, pair))
+            found.append(ports.between(eliminated, network, pair, heat=heat))
     return found
 
 

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from scipy.linalg.blas import dsyrk, dtrsm
+from scipy.linalg.lapack import dpotri
 
 from ..lapack import addresses, blas_threads, scratch
 from .leaves import fill
@@ -99,11 +101,32 @@ def _merged(part: Elimination, store: np.ndarray, work: tuple[np.ndarray, np.nda
     return store if part.result.store == LEAVES else work[part.result.store]
 
 
+class Terminals(NamedTuple):
+    """An array between its terminals, the two ends of a line taken together where both are attached."""
+
+    transfer: np.ndarray
+    """S, (rows, columns): currents into the bit lines' terminals per V on the word lines'."""
+    words: np.ndarray | None = None
+    """S, (rows, rows): currents out of the word lines' terminals per V on them, all others at 0 V; None: not asked for.
+    With V there, the sources deliver V Y V: what all resistances together turn into heat."""
+    bits: np.ndarray | None = None
+    """S, (columns, columns): the same of the bit lines."""
+
+
 def transfer(ports: Ports, network: Network, pair: Pair | None = None) -> np.ndarray:
     """Currents into the bit lines' terminals per V on the word lines' terminals, S, (rows, columns).
 
     Both ends of a line, where both are attached, are driven or sensed together. The transposed read of the same
     network is the transposed matrix.
+
+    Raises:
+        Failed: rounding has eaten the conductances.
+    """
+    return between(ports, network, pair).transfer
+
+
+def between(ports: Ports, network: Network, pair: Pair | None = None, *, heat: bool = False) -> Terminals:
+    """`transfer`, and with `heat` the admittances of either side's terminals, for a tenth more.
 
     Raises:
         Failed: rounding has eaten the conductances.
@@ -118,42 +141,47 @@ def transfer(ports: Ports, network: Network, pair: Pair | None = None) -> np.nda
     matrix = pair.room(size, size)
     matrix[:] = ports.matrix
     matrix[np.arange(size), np.arange(size)] += attached
+    halfway = np.empty((words, size - words)) if heat else None
     with blas_threads(1):
-        _definite(lambda: Crew(matrix, pair).invert(words, size))
-    found = -attached[:words, None] * matrix[:words, words:] * attached[words:]
-    if n_right:
-        found = found[:n_left] + found[n_left:]
-    if n_top:
-        found = found[:, :n_top] + found[:, n_top:]
+        _definite(lambda: Crew(matrix, pair).invert(words, size, halfway))
+        found = -attached[:words, None] * matrix[:words, words:] * attached[words:]
+        if halfway is None:
+            return Terminals(_together(found, n_left, n_top))
+        on_words, on_bits = _inverses(matrix, words, halfway)
+    own, other = attached[:words], attached[words:]
+    on_words, on_bits = (np.diag(g) - g[:, None] * x * g for g, x in ((own, on_words), (other, on_bits)))
+    return Terminals(
+        _together(found, n_left, n_top),
+        _together(on_words, n_left, n_left),
+        _together(on_bits, n_top, n_top),
+    )
+
+
+def _together(found: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    """Both ends of a line in one."""
+    if 0 < rows < len(found):
+        found = found[:rows] + found[rows:]
+    if 0 < columns < found.shape[1]:
+        found = found[:, :columns] + found[:, columns:]
     return found
 
 
-def admittances(ports: Ports, network: Network, *, words: bool) -> np.ndarray:
-    """Currents into the terminals of word lines (or of bit lines) per V on them, all others at 0 V, S, (lines, lines).
+def _inverses(matrix: np.ndarray, words: int, halfway: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The parts of the inverse among words and among bits, from what `Crew.invert` leaves.
 
-    With V on the driven terminals, the sources deliver V Y V: what all resistances together turn into heat.
-
-    Arguments:
-        ports: from `eliminate`.
-        network: its lines.
-        words: of the word lines' terminals; else of the bit lines'.
-
-    Raises:
-        numpy.linalg.LinAlgError: rounding has eaten the conductances.
+    With A = U^T U among the words, S = V^T V what is left of the bits, and H = U^-T B V^-1 halfway, they are
+    U^-1 (1 + H H^T) U^-T and (V^T V)^-1.
     """
-    n_left, n_right, n_top, n_bottom = ports.groups
-    right = 1 / (network.right - _last(network.word, network.right))[:n_right]
-    bottom = 1 / (network.bottom - _last(network.bit, network.bottom))[:n_bottom]
-    attached = np.concatenate([1 / network.left, right, 1 / network.top[:n_top], bottom])
-    upper = np.triu(ports.matrix)
-    matrix = upper + np.triu(upper, 1).T + np.diag(attached)
-    begin, near, far = (0, n_left, n_right) if words else (n_left + n_right, n_top, n_bottom)
-    driven = slice(begin, begin + near + far)
-    own = attached[driven]
-    whole = np.diag(own) - own[:, None] * np.linalg.inv(matrix)[driven, driven] * own
-    if near and far:
-        return whole[:near, :near] + whole[near:, near:] + whole[:near, near:] + whole[near:, :near]
-    return whole
+    # LAPACK's words are column-major: its lower triangle of the transposed matrix is this one's upper triangle.
+    upper, other = matrix[:words, :words].T, matrix[words:, words:].T
+    through = dtrsm(1.0, upper, halfway, lower=1, trans_a=1)
+    inverse = dpotri(upper, lower=1)[0]
+    return _whole(dsyrk(1.0, through, beta=1.0, c=inverse, lower=1)), _whole(dpotri(other, lower=1)[0])
+
+
+def _whole(lower: np.ndarray) -> np.ndarray:
+    """A symmetric matrix from its lower triangle."""
+    return np.tril(lower) + np.tril(lower, -1).T
 
 
 def _definite(work: Callable[[], None]) -> None:

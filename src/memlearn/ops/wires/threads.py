@@ -78,7 +78,7 @@ class Crew:
     """
 
     def __init__(self, matrix: np.ndarray, pair: Pair) -> None:
-        self.first, self.lead, self.pair = matrix.ctypes.data, matrix.strides[0] // 8, pair
+        self.first, self.lead, self.pair, self.matrix = matrix.ctypes.data, matrix.strides[0] // 8, pair, matrix
         self._routines, self._scratch = addresses(), (scratch(), scratch())
 
     def at(self, row: int, column: int) -> int:
@@ -96,8 +96,11 @@ class Crew:
         self._do(RIGHT_TRANSPOSED, self.at(0, 0), self.at(shared, 0), kept, shared, kept)
         self._do(UPDATE, self.at(shared, 0), self.at(shared, shared), kept, shared, kept)
 
-    def invert(self, words: int, ports: int) -> None:
+    def invert(self, words: int, ports: int, halfway: np.ndarray | None = None) -> None:
         """The part (bits, words) of the inverse, with the sign turned, of the matrix, words first.
+
+        Arguments:
+            halfway: (words, bits), to be given what lies between the two factors on the way.
 
         Raises:
             NotPositiveDefinite: it is not.
@@ -106,6 +109,8 @@ class Crew:
         self.eliminate(words, ports)
         self._do(FACTOR, other, 0, bits, 0, bits)
         self._do(LEFT, other, across, bits, words, words)
+        if halfway is not None:
+            halfway[:] = self.matrix[:words, words:]
         self._do(LEFT_TRANSPOSED, other, across, bits, words, words)
         self._do(RIGHT, first, across, bits, words, bits)
 
