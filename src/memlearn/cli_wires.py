@@ -189,7 +189,7 @@ def _circuit(
     else:
         driven = voltage * draw.random(columns)
         voltages = Ends(np.zeros(rows), np.zeros(rows), driven, driven)
-    return Circuit(cells, wires, _selector(selector), read, voltages, title)  # type: ignore[arg-type]
+    return Circuit(cells, wires, _selector(selector) or wires.selector, read, voltages, title)  # type: ignore[arg-type]
 
 
 def _of_run(

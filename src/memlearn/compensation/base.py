@@ -113,13 +113,16 @@ def start(target: Tensor, wires: AbstractWires, *, inputs: Tensor, g_min: float,
         g_min, g_max: S, the cells' range.
 
     Raises:
-        InputError: shapes or the range do not fit.
+        InputError: shapes or the range do not fit, or a selector bends the currents.
     """
     if target.dim() < 2 or inputs.dim() < 2 or inputs.shape[-1] != target.shape[-2]:
         shape = f"must have shape (..., samples, {target.shape[-2] if target.dim() > 1 else 'rows'})"
         raise InputError("inputs", tuple(inputs.shape), shape)
     if not 0 <= g_min < g_max:
         raise InputError("g_max", g_max, f"must be above g_min = {g_min} >= 0")
+    if not wires.linear:
+        allowed = "bend the currents: corrections here are of arrays that are a matrix"
+        raise InputError("wires", wires.kind, allowed, 'Use no selector, or "ohmic".')  # type: ignore[attr-defined]
     ones = torch.ones_like(target)
     return Mapped(target, target, wires, g_min, g_max, inputs.to(target), ones[..., 0], ones[..., 0, :])
 
@@ -162,6 +165,7 @@ def node_voltages(mapped: Mapped, voltage: Tensor) -> tuple[Tensor, Tensor]:
         r_source=wires.r_source,
         r_sense=wires.r_sense,
         double_sided=wires.double_sided,
+        selector=wires.selector,
         tolerance=1e-7,
         return_node_voltages=True,
     )

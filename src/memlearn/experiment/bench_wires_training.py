@@ -188,7 +188,8 @@ def _verify(step: Step) -> None:
     wires = tile.array.crossbar.wires
     assert isinstance(wires, ResistiveWires)
     seen = tile.array.device.visible(tile.state)
-    one, lines = seen[0, 0].double(), {"r_word_line": wires.r_word_line, "r_bit_line": wires.r_bit_line}
+    one, lines = seen[0, 0].double(), dict[str, Any]()
+    lines |= {"r_word_line": wires.r_word_line, "r_bit_line": wires.r_bit_line}
     drawn = torch.Generator().manual_seed(0)
     volts = torch.rand(4, len(one), generator=drawn, dtype=torch.float64)
     found, exact = volts @ tile.matrices(seen, False)[0, 0].double(), solve(one, volts, solver="lines", **lines)

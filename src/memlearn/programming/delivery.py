@@ -12,7 +12,8 @@ from torch import Tensor
 
 from ..arrays.selection import Exposures
 from ..arrays.wires import ResistiveWires
-from ..arrays.wires.writing import gated, row_by_row, shares
+from ..arrays.wires.writing import bent_voltages, gated, row_by_row, shares
+from ..core.errors import InputError
 from ..core.random import Stream
 from ..core.types import SIGN_BIT, Counts, Drive, PulsePlan, Trains
 from ..devices import AbstractDevice, Backend, DeviceState
@@ -73,7 +74,8 @@ class Delivery:
         used: mask of the cells that exist, (tile rows, tile columns, rows, columns).
 
     Raises:
-        InputError: the law says nothing about pulses that arrive in part.
+        InputError: the law says nothing about pulses that arrive in part, or a selector that is not ohmic stands in
+            series and the pulses' voltages are not known.
     """
 
     def __init__(self, wires: ResistiveWires, device: AbstractDevice, used: Tensor) -> None:
@@ -83,7 +85,15 @@ class Delivery:
         self.network = wires.drivers.network(*used.shape[2:])
         flat = used.reshape(-1, *used.shape[2:])
         self.lines_used = flat.any(-1), flat.any(-2)
-        self.averages = wires.writes == "mean" and not math.isnan(self.scheme.word_share + self.scheme.bit_share)
+        self.averages = (
+            wires.writes == "mean"
+            and wires.linear
+            and not math.isnan(self.scheme.word_share + self.scheme.bit_share)
+        )
+        self.heights = tuple(abs(pulse.voltage or 0.0) for pulse in (device.down_pulse, device.up_pulse))
+        if not wires.linear and not all(self.heights):
+            allowed = "is required, as that of down_pulse, where a selector bends currents"
+            raise InputError("device.up_pulse.voltage", None, allowed, "In V: how far it conducts depends on it.")
         one = torch.tensor([True, False])
         level = self.scheme.nominal(one, one)
         self.live = bool(level[0, 1] != 0), bool(level[1, 0] != 0), bool(level[1, 1] != 0)
@@ -108,6 +118,9 @@ class Delivery:
             order: cells of a plan of counts that are written at once; "array" is written row by row.
             backend, threads: as of `AbstractDevice.pulse`; fields are solved by as many threads.
         """
+        if plan.drive is not None and not self.wires.linear:
+            allowed = "can have no voltage of its own behind a selector that is not ohmic"
+            raise InputError("plan.drive", "given", allowed, 'Take pulses of one voltage, or an "ohmic" selector.')
         total, done = Exposures(0, 0, 0), torch.zeros(self.lines_used[0].shape[0], dtype=torch.int64)
         adds = self.wires.writes != "exact" and bool(self.device.step_columns)
         owed = torch.zeros(2, *self.lines_used[0].shape, self.shape[3]) if adds else None
@@ -133,19 +146,18 @@ class Delivery:
         """What reaches the cells of each word line while it is written alone, parts of the pulse, (rows, columns).
 
         Arguments:
-            cells: S, (rows, columns), float64, of one array.
+            cells: S, (rows, columns), float64, of one array, with what stands in series with them.
             columns: bool, (rows, columns): the bit lines selected with each word line.
         """
         place = torch.arange(len(cells))
-        if self.scheme.gated:
+        if self.scheme.gated and self.wires.linear:
             return gated(cells, place, self.scheme.lines(torch.eye(len(cells)).bool(), columns).bit, self.network)
         if self.averages:
             array = torch.zeros_like(place)
             return row_by_row(
                 cells[None], array, place, columns, self.scheme, self.network, self.wires.write_tolerance
             ).row
-        given = torch.eye(len(cells)).bool(), columns, self.scheme, self.network, self.wires.write_tolerance
-        return shares(cells, *given)[place, place]
+        return self._solved(cells, torch.eye(len(cells)).bool(), columns, True)[place, place]
 
     def _settle(self, state: DeviceState, owed: Tensor | None, stream: Stream, event: int) -> None:
         """Disturb cells by what they are owed."""
@@ -165,7 +177,7 @@ class Delivery:
 
     def _seen(self, state: DeviceState) -> Tensor:
         """S, (arrays, rows, columns): what the network is made of now; a copy where it must stay as it is."""
-        seen = self.device.visible(state).cpu().reshape(-1, *self.shape[2:])
+        seen = self.wires.folded(self.device.visible(state).cpu().reshape(-1, *self.shape[2:]))
         return seen if self.wires.writes == "exact" else seen.clone()
 
     # What is written in which order.
@@ -252,7 +264,7 @@ class Delivery:
 
     def _shares(self, cells: Tensor, steps: Steps, threads: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Which steps, and parts of the pulse: (steps, rows, columns), or (steps, columns) where a row is alone."""
-        if self.scheme.gated and bool((steps.rows.sum(-1) == 1).all()):
+        if self.scheme.gated and self.wires.linear and bool((steps.rows.sum(-1) == 1).all()):
             place = steps.rows.int().argmax(-1)
             bit = self.scheme.lines(steps.rows, steps.columns).bit
             yield torch.arange(len(place)), gated(cells[steps.array, place].double(), place, bit, self.network).float()
@@ -264,9 +276,8 @@ class Delivery:
         ]
 
         def solve(chosen: Tensor) -> Tensor:
-            rows, columns, tolerance = steps.rows[chosen], steps.columns[chosen], self.wires.write_tolerance
             one = cells[steps.array[chosen[0]]].double()
-            return shares(one, rows, columns, self.scheme, self.network, tolerance).float()
+            return self._solved(one, steps.rows[chosen], steps.columns[chosen], steps.up).float()
 
         if threads == 1:
             yield from ((chosen, solve(chosen)) for chosen in groups)
@@ -275,6 +286,16 @@ class Delivery:
             for first in range(0, len(groups), threads):
                 some = groups[first : first + threads]
                 yield from zip(some, pool.map(solve, some), strict=True)
+
+    def _solved(self, cells: Tensor, rows: Tensor, columns: Tensor, up: bool) -> Tensor:
+        """Parts of the pulse in one array, (steps, rows, columns), float64; what a selector takes is its part."""
+        given, selector = (cells, rows, columns), self.wires.selector
+        if self.wires.linear or selector is None:
+            return shares(*given, self.scheme, self.network, self.wires.write_tolerance)
+        height = self.heights[up]
+        heights = torch.full((len(rows),), height, dtype=torch.float64)
+        found = bent_voltages(*given, heights, self.scheme, self.network, self.wires.write_tolerance, selector)
+        return torch.from_numpy(selector.share(found.numpy(), height))
 
     def _enter(self, plan: Tensor, arrived: Tensor, steps: Steps, share: Tensor) -> None:
         """Write down one pulse for each selected cell, and what reaches it; both (arrays, rows, columns)."""

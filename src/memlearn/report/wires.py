@@ -36,14 +36,16 @@ def effect(cells: np.ndarray, wires: ResistiveWires) -> Effect:
     ratio = _ratio(g, wires)
     lines = {name: getattr(wires, name) for name in ("r_word_line", "r_bit_line", "r_source", "r_sense")}
     ones = torch.ones(1, g.shape[0], dtype=g.dtype)
-    current, word, bit = solve(g, ones, double_sided=wires.double_sided, return_node_voltages=True, **lines)
+    lines |= {"double_sided": wires.double_sided, "selector": wires.selector}
+    current, word, bit = solve(g, ones, return_node_voltages=True, **lines)
     ideal = cells.sum(0)
     lost = 1 - np.divide(current[0].numpy(), ideal, out=np.ones_like(ideal), where=ideal > 0)
     return Effect(ratio, word[0].numpy(), bit[0].numpy(), lost)
 
 
 def layer_wires(config: dict[str, Any], arrays: LayerArrays, side: int) -> list[Figure]:
-    """Of a run with resistive lines: what its trained arrays lose, tile by tile; nothing of other runs.
+    """Of a run with resistive lines: what its trained arrays lose, tile by tile; nothing of other runs, nor where a
+    selector bends the currents.
 
     Arguments:
         config: the resolved experiment.
@@ -54,6 +56,8 @@ def layer_wires(config: dict[str, Any], arrays: LayerArrays, side: int) -> list[
     if given.get("kind") != "resistive":
         return []
     wires = ResistiveWires.from_table(given)
+    if not wires.linear:  # no matrix stands for such an array
+        return []
     cells = np.nan_to_num(arrays.after)
     (tall, wide), (rows, columns) = arrays.tile, cells.shape
     ratio = np.full(cells.shape, np.nan)

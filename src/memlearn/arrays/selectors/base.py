@@ -28,6 +28,17 @@ class AbstractSelector(Component):
     def slope(self, conductance: np.ndarray, voltage: np.ndarray) -> np.ndarray:
         """S, dI/dV."""
 
+    def share(self, voltage: np.ndarray, pulse: float) -> np.ndarray:
+        """What a cell gets of a pulse, as a part of what it gets where the whole pulse arrives.
+
+        Here the part of the voltage that arrives: a law of the cell itself, or a resistance in series.
+
+        Arguments:
+            voltage: V, across cell and selector.
+            pulse: V, the whole one.
+        """
+        return voltage / pulse
+
     @abstractmethod
     def spice(self, conductance: float, voltage: str) -> str:
         """The current as an expression that SPICE computes; `voltage` is an expression, too."""

@@ -39,6 +39,11 @@ class ThresholdSelector(AbstractSelector):
         )
         return conductance * (self.leak + (1 - self.leak) * rise)
 
+    def share(self, voltage: np.ndarray, pulse: float) -> np.ndarray:
+        """What the selector leaves to the cell, I / G."""
+        one = np.ones(())
+        return self.current(one, voltage) / self.current(one, np.asarray(pulse))
+
     def spice(self, conductance: float, voltage: str) -> str:
         """With the logarithm written so that it does not overflow: max(x, 0) + ln(1 + exp(-|x|))."""
         over, under = (f"(({sign}({voltage})-{self.v_threshold:.17g})/{self.width:.17g})" for sign in ("", "-"))

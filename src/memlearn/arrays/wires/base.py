@@ -32,13 +32,22 @@ class Sight(NamedTuple):
 class AbstractWires(Component):
     """The resistive network of a tile; leading axes of conductances and voltages broadcast.
 
-    The cells being ohmic, the array is a matrix in each direction, and a read is a product with it.
+    Where cells are ohmic, the array is a matrix in each direction, and a read is a product with it.
     """
 
     @property
     def weakens_writes(self) -> bool:
         """Whether pulses lose voltage on their way to the cells."""
         return False
+
+    @property
+    def linear(self) -> bool:
+        """Whether currents are proportional to voltages; else there is no matrix, and each sample is solved."""
+        return True
+
+    def carried(self, voltage: float) -> float:
+        """Current of a cell at this voltage behind lines without resistance / (conductance x voltage)."""
+        return 1.0
 
     cheap: ClassVar[bool] = False
     """Whether `transfer` costs less than a comparison of the cells with those it was last asked for."""
@@ -93,6 +102,18 @@ class AbstractWires(Component):
             A, (..., samples, rows).
         """
         return voltage @ self.transfer(conductance, transposed=True).mT
+
+    def bent(self, conductance: Tensor, voltage: Tensor, *, transposed: bool = False) -> tuple[Tensor, Tensor]:
+        """Currents and power of a read in one, for wires that are not linear.
+
+        Arguments:
+            conductance, voltage, transposed: as of `power`.
+
+        Returns:
+            A, (..., samples, sensed lines), and W, (...), added up over samples.
+        """
+        read = self.currents_transposed if transposed else self.currents
+        return read(conductance, voltage), self.power(conductance, voltage, transposed=transposed)
 
     def power(self, conductance: Tensor, voltage: Tensor, *, transposed: bool = False) -> Tensor:
         """What the sources of a read deliver, all of which cells and lines turn into heat.

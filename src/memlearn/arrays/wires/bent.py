@@ -28,11 +28,7 @@ class Bent(torch.autograd.Function):
     def forward(  # noqa: D102  # noqa: D102
         ctx: Any, g: Tensor, v: Tensor, selector: AbstractSelector, network: Network, read: Read, tolerance: float
     ) -> tuple[Tensor, Tensor, Tensor]:
-        least = min(float(r.min()) for r in (network.word, network.bit, network.left, network.bottom))
-        if least <= 0:
-            raise InputError(
-                "r_word_line", 0.0, "cells that are not ohmic need lines with a resistance > 0", "1e-3 ohm will do."
-            )
+        _check_lines(network)
         sizes = torch.broadcast_shapes(g.shape[:-2], v.shape[:-2])
         found = []
         for one, voltage in zip(*paired(g, v, sizes), strict=True):
@@ -81,6 +77,46 @@ def _solved(
     solved = bent_fields(cells, network, terminals(voltage, cells.shape, transposed), selector, tolerance)
     into = solved.currents
     return (into.left + into.right if transposed else into.top + into.bottom), solved.word, solved.bit
+
+
+def delivered(
+    g: Tensor, v: Tensor, selector: AbstractSelector, network: Network | None, transposed: bool, tolerance: float
+) -> tuple[Tensor, Tensor]:
+    """What is sensed, A, (..., samples, sensed lines), and what the sources deliver, W, (...), added up over samples.
+
+    Arguments:
+        g: S, (..., rows, columns).
+        v: V, (..., samples, driven lines); leading axes broadcast.
+        selector: of the cells.
+        network: of each array, segments and ends > 0; None: lines without resistance.
+        transposed: the bit lines are driven.
+        tolerance: largest change of a node in the last step, relative to the largest voltage.
+    """
+    sizes = torch.broadcast_shapes(g.shape[:-2], v.shape[:-2])
+    if network is None or all(not np.any(part[np.isfinite(part)]) for part in network):
+        felt = torch.from_numpy(np.asarray(selector.current(np.ones(()), v.detach().double().cpu().numpy())))
+        cells = g.detach().double().cpu()
+        current = felt @ (cells.mT if transposed else cells)
+        watts = (v.detach().double().cpu() * felt).sum(-2) * cells.sum(-2 if transposed else -1)
+        return current.to(v), watts.sum(-1)
+    _check_lines(network)
+    found, watts = [], []
+    for one, voltage in zip(*paired(g, v, sizes), strict=True):
+        out = bent_fields(one, network, terminals(voltage, one.shape, transposed), selector, tolerance).currents
+        words, bits = out.left + out.right, out.top + out.bottom
+        sensed, driven = (words, bits) if transposed else (bits, words)
+        found.append(sensed)
+        watts.append(-(np.nan_to_num(driven) * voltage).sum())
+    current = torch.from_numpy(np.stack(found)).reshape(*sizes, *found[0].shape)
+    return current.to(v), torch.tensor(watts, dtype=torch.float64).reshape(sizes)
+
+
+def _check_lines(network: Network) -> None:
+    """Raise InputError where a segment or an end has no resistance."""
+    least = min(float(r.min()) for r in (network.word, network.bit, network.left, network.bottom))
+    if least <= 0:
+        allowed = "cells that are not ohmic need lines with a resistance > 0"
+        raise InputError("r_word_line", 0.0, allowed, "1e-3 ohm will do.")
 
 
 def bent_fields(

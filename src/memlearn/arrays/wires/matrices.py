@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -43,6 +44,7 @@ class Matrices(nn.Module):
         self.wires = wires
         self._ways: dict[bool, Sight] = {}
         self._hot: set[bool] = set()
+        self._last: tuple[Tensor, Tensor] | None = None
         if like is not None and wires.patience > 1:
             self._start(like)
 
@@ -56,11 +58,29 @@ class Matrices(nn.Module):
         """W, (...): `wires.power` of a read, from the solution that the read has used."""
         if self.wires.cheap:
             return self.wires.power(conductance, voltage, transposed=transposed)
+        if not self.wires.linear:
+            if self._last is not None and self._last[0] is voltage:
+                return self._last[1]
+            return self.wires.power(conductance, voltage, transposed=transposed)
         if transposed not in self._hot:
             # From now on: admittances cost little beside the matrices that they are solved with.
             self._hot.add(transposed)
             self._ways.pop(transposed, None)
         return self._sight(conductance, transposed).power(voltage, transposed)
+
+    def bent(self, conductances: Sequence[Tensor], voltage: Tensor, transposed: bool) -> Tensor:
+        """A, (..., samples, lines): currents of a read through wires that are not linear.
+
+        Arguments:
+            conductances: S, (..., rows, columns): one for all samples, or one for each.
+            voltage: V, (..., samples, driven lines).
+            transposed: the bit lines are driven.
+        """
+        each = voltage.split(max(1, voltage.shape[-2]) if len(conductances) == 1 else 1, dim=-2)
+        pairs = zip(conductances, each, strict=True)
+        found = [self.wires.bent(g, part, transposed=transposed) for g, part in pairs]
+        self._last = voltage, torch.stack([watts for _, watts in found]).sum(0)
+        return torch.cat([current for current, _ in found], dim=-2)
 
     def _sight(self, conductance: Tensor, transposed: bool) -> Sight:
         """What reads of a direction see of these cells, or of those that were solved last."""

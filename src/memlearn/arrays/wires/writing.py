@@ -105,7 +105,7 @@ def write_voltages(  # noqa: PLR0913
     else:
         high = heights.reshape(-1, size[-1])
         found = [
-            _bent(cells, r, c, v, scheme, network, tolerance, selector)
+            bent_voltages(cells, r, c, v, scheme, network, tolerance, selector)
             for cells, r, c, v in zip(stack, *on, high, strict=True)
         ]
         across = torch.stack(found).reshape(*size, *g.shape[-2:])
@@ -223,7 +223,7 @@ def _across(cells: Tensor, network: Network, ends: Ends, tolerance: float) -> Te
     return across
 
 
-def _bent(
+def bent_voltages(
     cells: Tensor,
     rows: Tensor,
     columns: Tensor,
@@ -233,7 +233,17 @@ def _bent(
     tolerance: float,
     selector: AbstractSelector,
 ) -> Tensor:
-    """V, of cells that are not ohmic: every step has slopes of its own."""
+    """V across the cells of one array that are not ohmic: every step has slopes of its own.
+
+    Arguments:
+        cells, rows, columns, scheme, network: as of `shares`.
+        heights: V, (steps,), of the pulses.
+        tolerance: of a voltage, relative to the pulse.
+        selector: I(V) of the cells.
+
+    Returns:
+        (steps, rows, columns), float64, across cells and selectors.
+    """
     if min(float(r.min()) for r in network) <= 0:
         allowed = "cells that are not ohmic need lines with a resistance > 0"
         raise InputError("r_word_line", 0.0, allowed, "1e-3 ohm will do.")

@@ -10,8 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg.blas import dsyrk, dtrsm
-from scipy.linalg.lapack import dpotri
+from scipy.linalg import get_blas_funcs, get_lapack_funcs
 
 from ..lapack import addresses, blas_threads, scratch
 from .leaves import fill
@@ -172,11 +171,12 @@ def _inverses(matrix: np.ndarray, words: int, halfway: np.ndarray) -> tuple[np.n
     With A = U^T U among the words, S = V^T V what is left of the bits, and H = U^-T B V^-1 halfway, they are
     U^-1 (1 + H H^T) U^-T and (V^T V)^-1.
     """
+    (trsm, syrk), (potri,) = get_blas_funcs(("trsm", "syrk"), (matrix,)), get_lapack_funcs(("potri",), (matrix,))
     # LAPACK's words are column-major: its lower triangle of the transposed matrix is this one's upper triangle.
     upper, other = matrix[:words, :words].T, matrix[words:, words:].T
-    through = dtrsm(1.0, upper, halfway, lower=1, trans_a=1)
-    inverse = dpotri(upper, lower=1)[0]
-    return _whole(dsyrk(1.0, through, beta=1.0, c=inverse, lower=1)), _whole(dpotri(other, lower=1)[0])
+    through = trsm(1.0, upper, halfway, lower=1, trans_a=1)
+    inverse = potri(upper, lower=1)[0]
+    return _whole(syrk(1.0, through, beta=1.0, c=inverse, lower=1)), _whole(potri(other, lower=1)[0])
 
 
 def _whole(lower: np.ndarray) -> np.ndarray:
