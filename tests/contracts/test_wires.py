@@ -145,3 +145,8 @@ class TestSelectors:
         else:
             one, three = (law.current(np.array(g), np.array(0.7)) for g in (1e-5, 3e-5))
             assert three == pytest.approx(3 * one, rel=1e-12)
+
+    def test_a_whole_pulse_is_a_whole_and_half_of_it_at_most_half(self, law: AbstractSelector):
+        pulse = 1.0
+        found = law.share(np.array([-1.0, 0.0, 0.5, 1.0]), pulse)
+        assert found[1] == 0 and found[3] == 1 and found[0] == -1 and 0 <= found[2] <= 0.5

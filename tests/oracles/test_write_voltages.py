@@ -15,7 +15,7 @@ from memlearn import wires
 from memlearn.arrays import spice
 from memlearn.arrays.selection import AbstractSelection, Floating, HalfVoltage, OneTransistor, ThirdVoltage
 from memlearn.arrays.selectors import AbstractSelector, Sinh, ThresholdSelector
-from memlearn.arrays.wires.writing import Drivers, row_by_row
+from memlearn.arrays.wires.writing import Drivers, Standing, row_by_row
 from memlearn.core.errors import ConvergenceError, DataError, InputError
 from memlearn.ops.wires import reference
 from memlearn.ops.wires.network import Ends, Network
@@ -203,7 +203,7 @@ def test_the_mean_of_steps_stands_for_each(scheme: AbstractSelection, r_on: floa
     settings: dict[str, Any] = {"r_word_line": 1.0, "r_bit_line": 1.0, "r_word_driver": 100.0, "r_bit_driver": 100.0}
     columns = torch.tensor(np.random.default_rng(1).random((2 * 64, 60)) < 0.1)
     array, place = torch.arange(128) // 64, torch.arange(128) % 64
-    found = row_by_row(g, array, place, columns, scheme, Drivers(**settings).network(64, 60), 1e-6)
+    found = row_by_row(Standing(g, Drivers(**settings).network(64, 60)), array, place, columns, scheme, 1e-6)
     rows = torch.nn.functional.one_hot(place, 64).bool()
     exact = torch.cat(
         [wires.write_voltages(g[k], rows[array == k], columns[array == k], scheme=scheme, **settings) for k in (0, 1)]
@@ -219,7 +219,7 @@ def test_a_single_step_on_average_is_exact_on_its_row():
     g, columns = cells(1, 12, 9), lines(1, 9, some=0.3, seed=5)
     network = Drivers(1.0, 2.0, 50.0, 50.0).network(12, 9)
     settings: dict[str, Any] = {"r_word_line": 1.0, "r_bit_line": 2.0, "r_word_driver": 50.0, "r_bit_driver": 50.0}
-    found = row_by_row(g, torch.zeros(1).long(), torch.tensor([4]), columns, HalfVoltage(), network, 1e-9)
+    found = row_by_row(Standing(g, network), torch.zeros(1).long(), torch.tensor([4]), columns, HalfVoltage(), 1e-9)
     exact = wires.write_voltages(g[0], (torch.arange(12) == 4)[None], columns, **settings)
     assert torch.allclose(found.row[0], exact[0, 4], atol=5e-5)
 

@@ -189,6 +189,12 @@ class AbstractDevice(Component):
         """Mean steps that `disturb` amounts to, along the pulses and against them; None where there are none."""
         least, most = (float(bound) for bound in shares.aminmax()) if shares.numel() else (0.0, 0.0)
         found: list[Tensor | None] = [None, None]
+        alike = self._ratio(up) == 1 and type(self).strength is AbstractDevice.strength
+        if least < 0 < most and alike:
+            # One look at the response serves both polarities.
+            steps = self.strength(shares.abs(), up)
+            steps = steps if times is None else steps.mul_(times)
+            return (steps * (shares > 0)).sum(0), (steps * (shares < 0)).sum(0)
         for which, way, reach in ((0, up, most), (1, not up, -least)):
             if reach > 0:
                 part = (shares if way == up else shares * -self._ratio(up)).clamp_min(0)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..arrays.selection import Exposures
 from ..arrays.wires import ResistiveWires
-from ..arrays.wires.writing import bent_voltages, gated, row_by_row, shares
+from ..arrays.wires.writing import Standing, bent_voltages, gated, row_by_row, shares
 from ..core.errors import InputError
 from ..core.random import Stream
 from ..core.types import SIGN_BIT, Counts, Drive, PulsePlan, Trains
@@ -86,9 +86,7 @@ class Delivery:
         flat = used.reshape(-1, *used.shape[2:])
         self.lines_used = flat.any(-1), flat.any(-2)
         self.averages = (
-            wires.writes == "mean"
-            and wires.linear
-            and not math.isnan(self.scheme.word_share + self.scheme.bit_share)
+            wires.writes == "mean" and wires.linear and not math.isnan(self.scheme.word_share + self.scheme.bit_share)
         )
         self.heights = tuple(abs(pulse.voltage or 0.0) for pulse in (device.down_pulse, device.up_pulse))
         if not wires.linear and not all(self.heights):
@@ -128,7 +126,7 @@ class Delivery:
         for key, steps in self._steps(plan, order):
             if key is None or key != before:
                 self._settle(state, owed, stream, event)
-                cells, before = self._seen(state), key
+                cells, before = Standing(self._seen(state), self.network), key
             assert cells is not None
             total = Exposures(*(a + b for a, b in zip(total, self._exposures(steps), strict=True)))
             done += torch.bincount(steps.array, minlength=len(done))
@@ -154,9 +152,8 @@ class Delivery:
             return gated(cells, place, self.scheme.lines(torch.eye(len(cells)).bool(), columns).bit, self.network)
         if self.averages:
             array = torch.zeros_like(place)
-            return row_by_row(
-                cells[None], array, place, columns, self.scheme, self.network, self.wires.write_tolerance
-            ).row
+            standing = Standing(cells[None], self.network)
+            return row_by_row(standing, array, place, columns, self.scheme, self.wires.write_tolerance).row
         return self._solved(cells, torch.eye(len(cells)).bool(), columns, True)[place, place]
 
     def _settle(self, state: DeviceState, owed: Tensor | None, stream: Stream, event: int) -> None:
@@ -244,18 +241,18 @@ class Delivery:
 
     # What a step does.
 
-    def _send(self, state: DeviceState, cells: Tensor, steps: Steps, how: _How) -> None:
+    def _send(self, state: DeviceState, standing: Standing, steps: Steps, how: _How) -> None:
         """Pulse the selected cells of these steps by what arrives, and disturb the others."""
-        plan, arrived = torch.zeros(cells.shape, dtype=torch.int32), torch.zeros(cells.shape)
+        shape = standing.cells.shape
+        plan, arrived = torch.zeros(shape, dtype=torch.int32), torch.zeros(shape)
         if steps.averaged:
             place = steps.rows.int().argmax(-1)
-            around = row_by_row(
-                cells.double(), steps.array, place, steps.columns, self.scheme, self.network, self.wires.write_tolerance
-            )
-            self._enter(plan, arrived, steps, around.row.float())
-            self._disturb(state, steps, around.row.float(), how)
-            self._disturb_others(state, steps, around.others.float(), how)
-        for chosen, share in () if steps.averaged else self._shares(cells, steps, how.threads):
+            around = row_by_row(standing, steps.array, place, steps.columns, self.scheme, self.wires.write_tolerance)
+            row = around.row.float()
+            self._enter(plan, arrived, steps, row)
+            self._disturb(state, steps, row, how)
+            self._disturb_others(state, steps, around.others, how)
+        for chosen, share in () if steps.averaged else self._shares(standing.cells, steps, how.threads):
             picked = Steps(steps.array[chosen], steps.rows[chosen], steps.columns[chosen], steps.up)
             self._enter(plan, arrived, picked, share)
             self._disturb(state, picked, share, how)

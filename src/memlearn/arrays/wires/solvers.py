@@ -142,12 +142,32 @@ def fields(solver: Solver, conductance: np.ndarray, network: Network, voltages: 
     Raises:
         ConvergenceError: the tolerance was not reached.
     """
-    if solver == "sparse" or not np.isfinite(rounding(conductance, network)):
+    if solver == "sparse":
         return _direct(conductance, network, voltages)
-    # The iteration measures energy; currents are as good as that times a small factor, hence the margin.
-    found, outcomes = lines.solve(lines.prepare(conductance, network), network, voltages, 0.1 * tolerance, _LIMIT)
-    _check(outcomes, tolerance)
-    return found
+    return Prepared(conductance, network).fields(voltages, tolerance)
+
+
+class Prepared:
+    """An array made ready for `fields` by lines, under any number of voltages.
+
+    Arguments:
+        conductance: S, (rows, columns), float64.
+        network: its lines.
+    """
+
+    def __init__(self, conductance: np.ndarray, network: Network) -> None:
+        self.conductance, self.network = conductance, network
+        resists = np.isfinite(rounding(conductance, network))
+        self.lines = lines.prepare(conductance, network) if resists else None
+
+    def fields(self, voltages: Ends, tolerance: float) -> Solved:
+        """As the function of this name."""
+        if self.lines is None:
+            return _direct(self.conductance, self.network, voltages)
+        # The iteration measures energy; currents are as good as that times a small factor, hence the margin.
+        found, outcomes = lines.solve(self.lines, self.network, voltages, 0.1 * tolerance, _LIMIT)
+        _check(outcomes, tolerance)
+        return found
 
 
 def currents(solver: Solver, conductance: np.ndarray, network: Network, voltages: Ends, tolerance: float) -> Ends:

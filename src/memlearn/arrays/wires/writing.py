@@ -15,7 +15,7 @@ from ...ops.wires.network import Ends, Network
 from ..selection import AbstractSelection, HalfVoltage
 from ..selectors import AbstractSelector, Ohmic
 from .circuit import DoubleSided, PerLine, Resistances, check_conductances
-from .solvers import fields
+from .solvers import Prepared, fields
 
 
 class Drivers(NamedTuple):
@@ -163,22 +163,48 @@ def gated(cells: Tensor, place: Tensor, bit: Tensor, network: Network) -> Tensor
     )
 
 
+class Standing:
+    """Arrays as several steps of a write find them, made ready for solutions once.
+
+    Arguments:
+        cells: S, (arrays, rows, columns).
+        network: of each array.
+    """
+
+    def __init__(self, cells: Tensor, network: Network) -> None:
+        self.cells, self.network = cells, network
+        self._double: np.ndarray | None = None
+        self._ready: dict[int, Prepared] = {}
+
+    @property
+    def conductances(self) -> np.ndarray:
+        """S, (arrays, rows, columns), float64."""
+        if self._double is None:
+            self._double = self.cells.double().numpy()
+        return self._double
+
+    def ready(self, array: int) -> Prepared:
+        """One of the arrays."""
+        if array not in self._ready:
+            self._ready[array] = Prepared(self.conductances[array], self.network)
+        return self._ready[array]
+
+
 class Around(NamedTuple):
     """Row-by-row steps by `row_by_row`; parts of the pulse's voltage."""
 
     row: Tensor
     """(steps, columns): across the cells of the selected word line."""
     others: Tensor
-    """(2, arrays, rows, columns): across cells of other word lines, on selected bit lines and on the others."""
+    """(2, arrays, rows, columns), float32: across cells of other word lines, on selected bit lines, and on others."""
 
 
 def row_by_row(
-    cells: Tensor,
+    standing: Standing,
     array: Tensor,
     place: Tensor,
     columns: Tensor,
     scheme: AbstractSelection,
-    network: Network,
     tolerance: float,
 ) -> Around:
     """Steps of one word line each: the selected lines are exact, the others as they are on the mean of the steps.
@@ -187,29 +213,28 @@ def row_by_row(
     an array, with every bit line driven by the mean of what it is driven by; then each step is two exact ladders.
 
     Arguments:
-        cells: S, (arrays, rows, columns), float64.
+        standing: the arrays.
         array, place: int64, (steps,): which array, and which of its word lines.
         columns: bool, (steps, columns).
         scheme: what the other lines carry; all lines driven, no gates.
-        network: of each array.
         tolerance: of a part.
     """
-    steps = torch.zeros(len(cells), 1, dtype=torch.float64).index_add_(0, array, torch.ones(len(array), 1).double())
-    chosen = torch.zeros(len(cells), cells.shape[2], dtype=torch.float64).index_add_(0, array, columns.double())
-    words, level = np.empty(cells.shape), scheme.word_share
-    for k in range(len(cells)):
+    conducts, network, level = standing.conductances, standing.network, scheme.word_share
+    arrays, height, width = conducts.shape
+    steps = torch.zeros(arrays, 1, dtype=torch.float64).index_add_(0, array, torch.ones(len(array), 1).double())
+    chosen = torch.zeros(arrays, width, dtype=torch.float64).index_add_(0, array, columns.double())
+    words = np.empty(conducts.shape)
+    for k in range(arrays):
         if float(steps[k]) == 0:
             words[k] = level
             continue
         bit = scheme.bit_share * (1 - chosen[k : k + 1] / steps[k])
-        ends = _ends(torch.full((1, cells.shape[1]), level, dtype=torch.float64), bit, level)
-        words[k] = fields("lines", cells[k].numpy(), network, ends, tolerance).word[0] + level
-    conducts = cells.numpy()
-    behind = ladder.bit_lines(conducts, network, words, np.array([0.0, scheme.bit_share]))
+        ends = _ends(torch.full((1, height), level, dtype=torch.float64), bit, level)
+        words[k] = standing.ready(k).fields(ends, tolerance).word[0] + level
+    behind, others = ladder.bit_lines(conducts, network, words, np.array([0.0, scheme.bit_share]))
     at, where, on = array.numpy(), place.numpy(), columns.numpy()
     seen = ladder.Behind(behind.conductance[at, where], np.where(on, *behind.voltage[:, at, where]))
     row = ladder.word_lines(conducts[at, where], seen, network, where, 1.0)
-    others = (words - behind.voltage) * (behind.conductance / (behind.conductance + conducts))
     return Around(torch.from_numpy(row), torch.from_numpy(others))
 
 

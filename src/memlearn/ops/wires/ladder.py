@@ -29,8 +29,8 @@ class Behind(NamedTuple):
     """V."""
 
 
-def bit_lines(cells: np.ndarray, network: Network, words: np.ndarray, drive: np.ndarray) -> Behind:
-    """Every cell's bit line, with all other word nodes at given voltages.
+def bit_lines(cells: np.ndarray, network: Network, words: np.ndarray, drive: np.ndarray) -> tuple[Behind, np.ndarray]:
+    """Every cell's bit line, with all other word nodes at given voltages; and what that leaves across the cells.
 
     Arguments:
         cells: S, (arrays, rows, columns).
@@ -39,25 +39,52 @@ def bit_lines(cells: np.ndarray, network: Network, words: np.ndarray, drive: np.
         drive: V, (kinds): drivers of the bit lines.
 
     Returns:
-        Conductance (arrays, rows, columns), voltage (kinds, arrays, rows, columns).
+        Conductance (arrays, rows, columns), voltage (kinds, arrays, rows, columns); and V, (kinds, arrays, rows,
+        columns), float32: word minus bit node, with every cell's own word node as given, too.
     """
+    shape = (len(drive), *cells.shape)
+    behind, across = Behind(np.empty(cells.shape), np.empty(shape)), np.empty(shape, np.float32)
+    ends = (1 / np.maximum(end, _LEAST) for end in (network.bottom, network.top))  # 0 where nothing is attached
+    _down_and_up(cells, words, network.bit, *ends, np.asarray(drive, np.float64), *behind, across)
+    return behind, across
+
+
+@Guarded
+@numba.njit(cache=True, error_model="numpy", nogil=True)
+def _down_and_up(cells, words, segment, bottom, top, drive, load, source, across) -> None:  # noqa: ANN001, PLR0913
+    """Array after array; `load`, `source` and `across` are written."""
     (arrays, rows, columns), kinds = cells.shape, len(drive)
-    load, source = np.zeros((rows, arrays, columns)), np.zeros((rows, kinds, arrays, columns))
-    for first, way, end in ((rows - 1, -1, network.bottom), (0, 1, network.top)):
-        if np.isfinite(end).any():
-            y = np.broadcast_to(1 / np.maximum(end, _LEAST), (arrays, columns))
-        else:
-            y = np.zeros((arrays, columns))
-        s = drive[:, None, None] * y
-        for k in range(first, first + way * rows, way):
-            load[k] += y
-            source[k] += s
-            here = cells[:, k]
-            y, s = y + here, s + here * words[:, k]
-            passed = 1 / (1 + network.bit * y)
-            y, s = y * passed, s * passed
-    load = load.transpose(1, 0, 2)
-    return Behind(load, source.transpose(1, 2, 0, 3) / load)
+    y, s, passed = np.empty(columns), np.empty((kinds, columns)), np.empty(columns)
+    for array in range(arrays):
+        load[array] = 0.0
+        source[:, array] = 0.0
+        for upwards in (True, False):
+            end = bottom if upwards else top
+            for j in range(columns):
+                y[j] = end[j]
+            for k in range(kinds):
+                for j in range(columns):
+                    s[k, j] = drive[k] * end[j]
+            for n in range(rows):
+                i = rows - 1 - n if upwards else n
+                own, here, word = load[array, i], cells[array, i], words[array, i]
+                for j in range(columns):
+                    own[j] += y[j]
+                    y[j] += here[j]
+                    passed[j] = 1 / (1 + segment[j] * y[j])
+                    y[j] *= passed[j]
+                for k in range(kinds):
+                    pushed, flow = source[k, array, i], s[k]
+                    for j in range(columns):
+                        pushed[j] += flow[j]
+                        flow[j] = (flow[j] + here[j] * word[j]) * passed[j]
+        for i in range(rows):
+            own, here, word = load[array, i], cells[array, i], words[array, i]
+            for k in range(kinds):
+                volts, left = source[k, array, i], across[k, array, i]
+                for j in range(columns):
+                    volts[j] /= own[j]
+                    left[j] = (word[j] - volts[j]) * (own[j] / (own[j] + here[j]))
 
 
 def word_lines(cells: np.ndarray, behind: Behind, network: Network, place: np.ndarray, drive: float) -> np.ndarray:
