@@ -131,8 +131,9 @@ class Tile(nn.Module):
         most = most or crossbar.capacity
         self.tiles = math.ceil(inputs / most[0]), math.ceil(outputs / most[1])
         self.part = math.ceil(inputs / self.tiles[0]), math.ceil(outputs / self.tiles[1])
-        whole = crossbar.wires.carried(crossbar.read_voltage)  # a selector's law is undone at full drive
-        self.unit_current = whole * mapping.unit_current(crossbar.read_voltage, device.range)
+        volts = crossbar.read_voltage
+        # A selector's law is undone at full drive.
+        self.unit_current = crossbar.wires.carried(volts) * mapping.unit_current(volts, device.range)
         state = device.init((*self.tiles, *mapping.physical(*self.part)), stream.child("device"), dtype)
         used = self._cells_in_use()
         self.cells = int(used.sum())
@@ -542,19 +543,11 @@ class Tile(nn.Module):
         """Line currents of a read with the device's noise, (tile rows, tile columns, samples, lines), A."""
         device, wires = self.array.device, self.array.crossbar.wires
         seen = device.visible(self.state)
-        single = self.backend == "reference" or not wires.linear
-        if single and not device.read_noise.silent and voltage.shape[2]:
-            drawn = (
-                device.conductance(self.state, at.stream.child(sample), at.event) * self.used()
-                for sample in range(voltage.shape[2])
-            )
-            if not wires.linear:
-                return self.matrices.bent(list(drawn), voltage, transposed)
-            solve = wires.currents_transposed if transposed else wires.currents
-            reads = [solve(cells, voltage[:, :, sample : sample + 1]) for sample, cells in enumerate(drawn)]
-            return torch.cat(reads, dim=2)
+        if (self.backend == "reference" or not wires.linear) and not device.read_noise.silent and voltage.shape[2]:
+            each = (device.conductance(self.state, at.stream.child(k), at.event) for k in range(voltage.shape[2]))
+            return self.matrices.singly((cells * self.used() for cells in each), voltage, transposed)
         if not wires.linear:
-            return self.matrices.bent([seen], voltage, transposed)
+            return self.matrices.singly(seen, voltage, transposed)
         matrix = self.matrices(seen, transposed)
         mean = product(voltage, matrix.mT if transposed else matrix)
         if device.read_noise.silent or not voltage.shape[2]:

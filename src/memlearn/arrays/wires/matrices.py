@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import torch
@@ -68,16 +68,19 @@ class Matrices(nn.Module):
             self._ways.pop(transposed, None)
         return self._sight(conductance, transposed).power(voltage, transposed)
 
-    def bent(self, conductances: Sequence[Tensor], voltage: Tensor, transposed: bool) -> Tensor:
-        """A, (..., samples, lines): currents of a read through wires that are not linear.
+    def singly(self, conductances: Tensor | Iterable[Tensor], voltage: Tensor, transposed: bool) -> Tensor:
+        """A, (..., samples, lines): currents of a read without a matrix that is remembered.
 
         Arguments:
-            conductances: S, (..., rows, columns): one for all samples, or one for each.
+            conductances: S, (..., rows, columns): of all samples, or of one after the other.
             voltage: V, (..., samples, driven lines).
             transposed: the bit lines are driven.
         """
-        each = voltage.split(max(1, voltage.shape[-2]) if len(conductances) == 1 else 1, dim=-2)
-        pairs = zip(conductances, each, strict=True)
+        same = isinstance(conductances, Tensor)
+        pairs = zip([conductances] if same else conductances, [voltage] if same else voltage.split(1, -2), strict=True)
+        if self.wires.linear:
+            read = self.wires.currents_transposed if transposed else self.wires.currents
+            return torch.cat([read(g, part) for g, part in pairs], dim=-2)
         found = [self.wires.bent(g, part, transposed=transposed) for g, part in pairs]
         self._last = voltage, torch.stack([watts for _, watts in found]).sum(0)
         return torch.cat([current for current, _ in found], dim=-2)
