@@ -157,16 +157,16 @@ def bench_wires_training_command(
 ) -> None:
     """Time a step of training with resistive wires beside the same step with ideal lines, one thread, in this run."""
     table = Table(title="A step of training", title_justify="left", box=None, pad_edge=False)
-    for heading in ("rule", "wires in", "tiles", "batch", "ideal ms", "ms", "x", "x (means)", "pulses"):
-        table.add_column(heading, justify="left" if heading in ("rule", "wires in") else "right")
+    for heading in ("rule", "wires in", "tiles", "batch", "ideal ms", "ms", "x", "x of means"):
+        table.add_column(heading, justify="left" if heading in ("rule", "wires in") else "right", no_wrap=True)
     options = {"size": size, "r_on": r_on, "steps": steps, "data": data}
     for record in bench_wires_training(tuple(rule or TRAINED), passes=tuple(passes or PASSES), **options):  # type: ignore[arg-type]
         if as_json:
             typer.echo(json.dumps(record))
-        where = "both reads" if record["passes"] == "reads" else f"all three, {record['passes']} ({record['writes']})"
+        where = "both reads" if record["passes"] == "reads" else f"all, {record['passes']} {record['writes']}"
         table.add_row(
             *(record["rule"], where, f"{record['tiles']}", f"{record['batch']}", f"{record['ideal_ms']:.3g}"),
-            *(f"{record['ms']:.4g}", f"{record['times']:.1f}", f"{record['times_mean']:.1f}", f"{record['pulses']:g}"),
+            *(f"{record['ms']:.4g}", f"{record['times']:.1f}", f"{record['times_mean']:.1f}"),
         )
     if not as_json:
         table.caption = f"Processor time, one thread, medians of {steps} steps; cells of {r_on:g} ohm and more."

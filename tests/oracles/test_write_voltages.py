@@ -221,7 +221,7 @@ def test_a_single_step_on_average_is_exact_on_its_row():
     settings: dict[str, Any] = {"r_word_line": 1.0, "r_bit_line": 2.0, "r_word_driver": 50.0, "r_bit_driver": 50.0}
     found = row_by_row(Standing(g, network), torch.zeros(1).long(), torch.tensor([4]), columns, HalfVoltage(), 1e-9)
     exact = wires.write_voltages(g[0], (torch.arange(12) == 4)[None], columns, **settings)
-    assert torch.allclose(found.row[0], exact[0, 4], atol=5e-5)
+    assert torch.allclose(found.row[0].double(), exact[0, 4], atol=5e-5)
 
 
 @pytest.mark.parametrize(

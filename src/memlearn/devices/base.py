@@ -189,9 +189,7 @@ class AbstractDevice(Component):
         """Mean steps that `disturb` amounts to, along the pulses and against them; None where there are none."""
         least, most = (float(bound) for bound in shares.aminmax()) if shares.numel() else (0.0, 0.0)
         found: list[Tensor | None] = [None, None]
-        alike = self._ratio(up) == 1 and type(self).strength is AbstractDevice.strength
-        if least < 0 < most and alike:
-            # One look at the response serves both polarities.
+        if least < 0 < most and self.answers_alike:
             steps = self.strength(shares.abs(), up)
             steps = steps if times is None else steps.mul_(times)
             return (steps * (shares > 0)).sum(0), (steps * (shares < 0)).sum(0)
@@ -201,6 +199,11 @@ class AbstractDevice(Component):
                 steps = self.strength(part, way).mul_(part > 0)
                 found[which] = (steps if times is None else steps.mul_(times)).sum(0)
         return found[0], found[1]
+
+    @property
+    def answers_alike(self) -> bool:
+        """Whether parts of pulses do the same in both polarities, so that one look at the response serves both."""
+        return self._ratio(True) == 1 and type(self).strength is AbstractDevice.strength
 
     def adjusted(self, cells: Cells, stream: Stream) -> Cells:
         """New cells as the law wants them, where it has deviations of its own; `columns` is told about these."""

@@ -18,6 +18,7 @@ from ..core.random import Stream
 from ..core.types import SIGN_BIT, Counts, Drive, PulsePlan, Trains
 from ..devices import AbstractDevice, Backend, DeviceState
 from ..ops.pulse_update import Tally, stamp
+from ..ops.wires import owed as debts
 from .base import Parallelism
 
 _CHUNK = 32
@@ -331,6 +332,14 @@ class Delivery:
 
     def _disturb_others(self, state: DeviceState, steps: Steps, shares: Tensor, how: _How) -> None:
         """Cells of word lines that are not selected, as often as their bit lines were, and as they were not."""
+        if how.owed is not None and self.device.answers_alike:
+            place = steps.rows.int().argmax(-1)
+            own, stands = torch.zeros(how.owed.shape[1:], dtype=torch.bool), torch.zeros(how.owed.shape[1:3]).bool()
+            own[steps.array, place], stands[steps.array, place] = steps.columns, True
+            done = self.device.strength(shares.abs(), steps.up)
+            ways = how.owed[0 if steps.up else 1], how.owed[1 if steps.up else 0]
+            debts.add(*(part.numpy() for part in (*ways, done, shares, own, stands)))
+            return
         arrays, width = len(self.lines_used[0]), self.shape[3]
         chosen = torch.zeros(arrays, width).index_add_(0, steps.array, steps.columns.float())
         total = torch.bincount(steps.array, minlength=arrays).float()

@@ -194,7 +194,7 @@ class Around(NamedTuple):
     """Row-by-row steps by `row_by_row`; parts of the pulse's voltage."""
 
     row: Tensor
-    """(steps, columns): across the cells of the selected word line."""
+    """(steps, columns), float32: across the cells of the selected word line."""
     others: Tensor
     """(2, arrays, rows, columns), float32: across cells of other word lines, on selected bit lines, and on others."""
 
@@ -232,9 +232,8 @@ def row_by_row(
         ends = _ends(torch.full((1, height), level, dtype=torch.float64), bit, level)
         words[k] = standing.ready(k).fields(ends, tolerance).word[0] + level
     behind, others = ladder.bit_lines(conducts, network, words, np.array([0.0, scheme.bit_share]))
-    at, where, on = array.numpy(), place.numpy(), columns.numpy()
-    seen = ladder.Behind(behind.conductance[at, where], np.where(on, *behind.voltage[:, at, where]))
-    row = ladder.word_lines(conducts[at, where], seen, network, where, 1.0)
+    where, kinds = (array.numpy(), place.numpy()), (~columns).numpy().astype(np.int64)
+    row = ladder.chosen_word_lines(conducts, behind, network, where, kinds, 1.0)
     return Around(torch.from_numpy(row), torch.from_numpy(others))
 
 

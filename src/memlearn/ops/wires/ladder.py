@@ -117,6 +117,12 @@ def word_lines(cells: np.ndarray, behind: Behind, network: Network, place: np.nd
 @Guarded
 @numba.njit(cache=True, error_model="numpy", nogil=True)
 def _along(cell, push, node, segment, first, last, drive) -> None:  # noqa: ANN001
+    """As `_solve_along`."""
+    _solve_along(cell, push, node, segment, first, last, drive)
+
+
+@numba.njit(error_model="numpy", nogil=True)
+def _solve_along(cell, push, node, segment, first, last, drive) -> None:  # noqa: ANN001
     """Blocks of lines side by side, (blocks, columns, _TOGETHER); `node` is written."""
     passed, load, flow = np.empty_like(cell[0]), np.empty(_TOGETHER), np.empty(_TOGETHER)
     for block in range(cell.shape[0]):
@@ -137,6 +143,58 @@ def _along(cell, push, node, segment, first, last, drive) -> None:  # noqa: ANN0
             for k in range(_TOGETHER):
                 o[k] += load[k] * p[k]
                 load[k] = o[k]
+
+
+def chosen_word_lines(
+    cells: np.ndarray,
+    behind: Behind,
+    network: Network,
+    place: tuple[np.ndarray, np.ndarray],
+    which: np.ndarray,
+    drive: float,
+) -> np.ndarray:
+    """`word_lines`, each with bit lines of several kinds.
+
+    Arguments:
+        cells: S, (arrays, rows, columns).
+        behind: of `bit_lines`.
+        network: of each array.
+        place: int64, (n,): which array, and which of its word lines.
+        which: int64, (n, columns): the kind of every bit line.
+        drive: V, of the word lines' drivers.
+
+    Returns:
+        V, (n, columns), float32: word minus bit node.
+    """
+    found = np.empty(which.shape, np.float32)
+    right = 1 / np.maximum(network.right, _LEAST)  # 0 where nothing is attached
+    _chosen(cells, *behind, *place, which, network.word, network.left, right, float(drive), found)
+    return found
+
+
+@Guarded
+@numba.njit(cache=True, error_model="numpy", nogil=True)
+def _chosen(cells, load, source, array, place, which, word, left, right, drive, found) -> None:  # noqa: ANN001, PLR0913
+    """Blocks of lines side by side; `found` is written."""
+    lines, columns = which.shape
+    cell, push, node, volts, weaker = np.zeros((5, 1, columns, _TOGETHER))
+    along = np.zeros((3, 1, _TOGETHER))
+    for begin in range(0, lines, _TOGETHER):
+        number = min(_TOGETHER, lines - begin)
+        cell[:], push[:] = 0.0, 0.0
+        for k in range(number):
+            a, i = array[begin + k], place[begin + k]
+            along[0, 0, k], along[1, 0, k], along[2, 0, k] = word[i], left[i], right[i]
+            for j in range(columns):
+                part = load[a, i, j] / (load[a, i, j] + cells[a, i, j])
+                v = source[which[begin + k, j], a, i, j]
+                weaker[0, j, k], volts[0, j, k] = part, v
+                cell[0, j, k] = cells[a, i, j] * part
+                push[0, j, k] = cells[a, i, j] * part * v
+        _solve_along(cell, push, node, along[0], along[1], along[2], drive)
+        for k in range(number):
+            for j in range(columns):
+                found[begin + k, j] = (node[0, j, k] - volts[0, j, k]) * weaker[0, j, k]
 
 
 def pieces(network: Network, place: np.ndarray, drive: np.ndarray) -> Behind:

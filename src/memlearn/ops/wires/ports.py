@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+import numba
 import numpy as np
 from scipy.linalg import get_blas_funcs, get_lapack_funcs
 
+from ..guard import Guarded
 from ..lapack import addresses, blas_threads, scratch
 from .leaves import fill
 from .merges import join, merge_all
@@ -180,8 +182,18 @@ def _inverses(matrix: np.ndarray, words: int, halfway: np.ndarray) -> tuple[np.n
 
 
 def _whole(lower: np.ndarray) -> np.ndarray:
-    """A symmetric matrix from its lower triangle."""
-    return np.tril(lower) + np.tril(lower, -1).T
+    """A symmetric matrix from its lower triangle, column by column as LAPACK has it; in place."""
+    _mirror(lower.T)
+    return lower
+
+
+@Guarded
+@numba.njit(cache=True, error_model="numpy", nogil=True)
+def _mirror(upper) -> None:  # noqa: ANN001
+    """Row by row: what lies above the diagonal is put below it."""
+    for i in range(len(upper)):
+        for j in range(i + 1, len(upper)):
+            upper[j, i] = upper[i, j]
 
 
 def _definite(work: Callable[[], None]) -> None:
