@@ -56,8 +56,11 @@ CORRECTIONS: dict[str, Sequence[AbstractCorrection]] = {
     "source + neuron restore": (LineRestore(),),
     "the same, gains of 8 bits": (LineRestore(bits=8, largest=4.0),),
     "the same, gains from sums": (LineRestore(fit="sums"),),
+    "the same, fitted to differences": (LineRestore(fit="differences"),),
+    "fitted to differences, 8 bits": (LineRestore(fit="differences", bits=8, largest=4.0),),
     "gain per column": (ColumnGain(),),
     "gain per column, least squares": (ColumnGain(fit="least_squares"),),
+    "gain per column, differences": (ColumnGain(fit="differences"),),
     "two-sided": (DoubleSided(),),
     "two-sided + gain per column": (DoubleSided(), ColumnGain()),
     "adapted programming": (AdaptedProgramming(),),
@@ -67,6 +70,7 @@ CORRECTIONS: dict[str, Sequence[AbstractCorrection]] = {
     "one-sided pair + source restore": (Pairing(), LineRestore(lines="rows")),
     "one-sided pair + neuron restore": (Pairing(), LineRestore(lines="columns")),
     "one-sided pair + 8 bits": (Pairing(), LineRestore(bits=8, largest=4.0)),
+    "one-sided pair + differences": (Pairing(), LineRestore(fit="differences")),
     "one-sided pair + sums": (Pairing(), LineRestore(fit="sums")),
     "tiles of 32 x 32": (Tiling(rows=32, columns=32),),
     "tiles of 32 + gain per column": (Tiling(rows=32, columns=32), ColumnGain()),
@@ -215,10 +219,12 @@ def measure(model: nn.Sequential, corrections: Sequence[AbstractCorrection], typ
 _TYPICAL, _LOOKED_AT = 256, 8
 
 
-def rows(setup: Setup, data: Data, split: Split, seed: int, names: Sequence[str]) -> dict[str, Row]:
+def rows(
+    setup: Setup, data: Data, split: Split, seed: int, names: Sequence[str], typical_images: int = 256
+) -> dict[str, Row]:
     """All rows of one seed; "ideal" first."""
     network = train(setup, data, seed)
-    typical = data.train.inputs[:_TYPICAL]
+    typical = data.train.inputs[:typical_images]
     found = {"ideal": measure(on_arrays(network, setup, ideal=True), (), typical, split)}
     for name in names:
         if name == AWARE:
@@ -238,6 +244,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path)
     parser.add_argument("--digits", action="store_true")
     parser.add_argument("--validation", action="store_true")
+    parser.add_argument("--typical", type=int, default=_TYPICAL, help="training images that gains are fitted to")
     parser.add_argument("--seeds", nargs="*", type=int, default=[0, 1, 2])
     for name in Setup._fields:
         parser.add_argument(f"--{name}", type=float)
@@ -248,7 +255,7 @@ def main() -> None:
     data = (Digits(validation=300) if given.digits else Mnist(validation=5000, train_limit=20_000)).load(given.data)
     data = data._replace(train=one_bit(data.train), validation=one_bit(data.validation), test=one_bit(data.test))
     split = data.validation if given.validation else data.test
-    every = [rows(setup, data, split, seed, given.names) for seed in given.seeds]
+    every = [rows(setup, data, split, seed, given.names, given.typical) for seed in given.seeds]
     print(setup)  # noqa: T201
     for name in every[0]:
         line = [one[name] for one in every]

@@ -75,6 +75,8 @@ class Mapped(NamedTuple):
     column_gain: Tensor
     """(..., columns)."""
     cost: Cost = Cost()
+    signal: Tensor | None = None
+    """(columns, outputs): what each bit line adds to what is sensed; None: every line is sensed by itself."""
 
     def matrix(self) -> Tensor:
         """S, (..., rows, columns): the array as a forward read sees it, gains and network, exact."""
@@ -103,7 +105,15 @@ class Mapped(NamedTuple):
         return self.target.shape[:-2].numel()
 
 
-def start(target: Tensor, wires: AbstractWires, *, inputs: Tensor, g_min: float, g_max: float) -> Mapped:
+def start(
+    target: Tensor,
+    wires: AbstractWires,
+    *,
+    inputs: Tensor,
+    g_min: float,
+    g_max: float,
+    signal: Tensor | None = None,
+) -> Mapped:
     """Arrays that nothing has corrected yet.
 
     Arguments:
@@ -111,6 +121,7 @@ def start(target: Tensor, wires: AbstractWires, *, inputs: Tensor, g_min: float,
         wires: of the arrays.
         inputs: V, (..., samples, rows), typical drivers' voltages; leading axes broadcast.
         g_min, g_max: S, the cells' range.
+        signal: (columns, outputs): what each bit line adds to what is sensed; None: every line by itself.
 
     Raises:
         InputError: shapes or the range do not fit, or a selector bends the currents.
@@ -124,7 +135,8 @@ def start(target: Tensor, wires: AbstractWires, *, inputs: Tensor, g_min: float,
         allowed = "bend the currents: corrections here are of arrays that are a matrix"
         raise InputError("wires", wires.kind, allowed, 'Use no selector, or "ohmic".')  # type: ignore[attr-defined]
     ones = torch.ones_like(target)
-    return Mapped(target, target, wires, g_min, g_max, inputs.to(target), ones[..., 0], ones[..., 0, :])
+    lines = ones[..., 0], ones[..., 0, :]
+    return Mapped(target, target, wires, g_min, g_max, inputs.to(target), *lines, signal=signal)
 
 
 class AbstractCorrection(Component):

@@ -8,7 +8,7 @@ import torch
 
 from ..core.component import quantity, setting
 from .base import AbstractCorrection, Acts, Cost, Mapped
-from .fitted import balanced, fitted, stored
+from .fitted import apart, balanced, fitted, stored
 
 
 class ColumnGain(AbstractCorrection):
@@ -21,16 +21,19 @@ class ColumnGain(AbstractCorrection):
     acts: ClassVar[Acts] = "read"
     kind: Literal["column_gain"] = "column_gain"
 
-    fit: Literal["mean", "least_squares"] = setting(
-        "mean", doc="what is left of a line's error: no mean, or least square"
+    fit: Literal["mean", "least_squares", "differences"] = setting(
+        "mean", doc="what is left of a line's error: no mean, or least square; or least square of lines' differences"
     )
     bits: int | None = quantity(None, unit="1", ge=2, le=24, doc="of a gain's register; none is exact")
     largest: float = quantity(64.0, unit="1", gt=1, doc="gain that a circuit can give")
 
     def correct(self, mapped: Mapped) -> Mapped:
         """Fit them."""
-        fit = balanced if self.fit == "mean" else fitted
-        gain = fit(mapped.read(mapped.inputs), mapped.ideal(mapped.inputs), (-2,))[..., 0, :]
+        currents = mapped.read(mapped.inputs), mapped.ideal(mapped.inputs)
+        if self.fit == "differences" and mapped.signal is not None:
+            gain = apart(*currents, mapped.signal)
+        else:
+            gain = (balanced if self.fit == "mean" else fitted)(*currents, (-2,))[..., 0, :]
         lines = int(torch.count_nonzero((mapped.target > 0).any(-2)))
         cost = Cost(
             column_gains=lines,

@@ -29,6 +29,25 @@ def fitted(read: Tensor, ideal: Tensor, over: tuple[int, ...]) -> Tensor:
     return ((read * ideal).sum(over, keepdim=True) / power.where(power > 0, 1)).where(power * wanted > 0, 1)
 
 
+def apart(read: Tensor, ideal: Tensor, signal: Tensor) -> Tensor:
+    """The gains c, (..., lines), for which what is sensed of c x read, a difference of lines, is nearest to the ideal.
+
+    Least squares of all lines that are sensed together, from `balanced` gains: what a gain of one line leaves, that of
+    the other takes back. A thousandth of a thousandth of the curvature holds gains that no input tells apart.
+
+    Arguments:
+        read, ideal: A, (..., samples, lines).
+        signal: (lines, outputs): what each line adds to what is sensed.
+    """
+    start = balanced(read, ideal, (-2,))
+    together = signal.to(read) @ signal.to(read).T
+    curvature = (read.mT @ read) * together
+    slope = (read * ((ideal - start * read) @ together)).sum(-2)
+    own = curvature.diagonal(dim1=-2, dim2=-1)
+    held = torch.diag_embed((1e-6 * own).where(own > 0, 1))
+    return (start[..., 0, :] + torch.linalg.solve(curvature + held, slope[..., None])[..., 0]).clamp_min(0)
+
+
 def stored(gain: Tensor, bits: int | None, largest: float) -> Tensor:
     """A gain as a circuit holds it: steps of equal size from 0 to `largest` x 2^bits / (2^bits - 1), 1 among them.
 

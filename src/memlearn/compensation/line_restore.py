@@ -10,7 +10,7 @@ from torch import Tensor
 from ..arrays.wires import ResistiveWires
 from ..core.component import quantity, setting
 from .base import AbstractCorrection, Acts, Cost, Mapped, node_voltages
-from .fitted import balanced, stored
+from .fitted import apart, balanced, stored
 
 
 class LineRestore(AbstractCorrection):
@@ -22,7 +22,8 @@ class LineRestore(AbstractCorrection):
 
     exact where segments have no resistance and only one side has a terminal. "reads": measured with typical inputs, row
     by row at the first crossing, then column by column, segments included, so that the mean magnitude is right. Each
-    round measures the rows again, as they load each other.
+    round measures the rows again, as they load each other. "differences": the same, but for the columns, whose gains
+    make what is sensed of several of them, as the difference of a pair, right in least squares.
     """
 
     acts: ClassVar[Acts] = "read"
@@ -33,7 +34,9 @@ class LineRestore(AbstractCorrection):
     )
 
     lines: Literal["rows", "columns", "both"] = setting("both", doc="sources, neurons, or both")
-    fit: Literal["sums", "reads"] = setting("reads", doc="gains from written conductances, or measured")
+    fit: Literal["sums", "reads", "differences"] = setting(
+        "reads", doc="gains from written conductances, measured line by line, or for the differences of lines"
+    )
     rounds: int = quantity(2, unit="1", ge=1, doc="measurements of the rows")
     bits: int | None = quantity(None, unit="1", ge=2, le=24, doc="of a gain's register; none is exact")
     largest: float = quantity(64.0, unit="1", gt=1, doc="gain that a circuit can give")
@@ -42,7 +45,7 @@ class LineRestore(AbstractCorrection):
         """Set the gains."""
         used, reads = mapped.target > 0, 0
         if self.lines != "columns":
-            for _ in range(self.rounds if self.fit == "reads" else 1):
+            for _ in range(self.rounds if self.fit != "sums" else 1):
                 gain = self._rows(mapped) * mapped.row_gain
                 mapped = mapped._replace(row_gain=stored(gain, self.bits, self.largest))
                 reads += mapped.inputs.shape[-2]
@@ -56,7 +59,7 @@ class LineRestore(AbstractCorrection):
             row_gains=rows,
             column_gains=columns,
             gain_bits=(rows + columns) * (self.bits or 0),
-            calibration_reads=reads * mapped.arrays * (self.fit == "reads"),
+            calibration_reads=reads * mapped.arrays * (self.fit != "sums"),
         )
         return mapped._replace(cost=mapped.cost.plus(cost))
 
@@ -75,6 +78,8 @@ class LineRestore(AbstractCorrection):
         """(..., columns), the same of the neurons."""
         if self.fit == "sums":
             return 1 + _terminal(mapped, "r_sense") * mapped.conductance.sum(-2)
+        if self.fit == "differences" and mapped.signal is not None:
+            return apart(mapped.read(mapped.inputs), mapped.ideal(mapped.inputs), mapped.signal)
         return balanced(mapped.read(mapped.inputs), mapped.ideal(mapped.inputs), (-2,))[..., 0, :]
 
 

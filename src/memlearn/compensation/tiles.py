@@ -60,7 +60,9 @@ def correct(
     weight = (tile.weight() if weight is None else weight).to(tile.conductance)
     target = crossbar.mapping.conductances(tile.cut_weights(weight), device.g_min, device.g_max) * tile.used()
     inputs = line_voltages(tile, inputs)
-    mapped = start(target.double(), crossbar.wires, inputs=inputs, g_min=device.g_min, g_max=device.g_max)
+    signal = crossbar.mapping.column_signal(torch.eye(target.shape[-1]).double())
+    ends = {"g_min": device.g_min, "g_max": device.g_max}
+    mapped = start(target.double(), crossbar.wires, inputs=inputs, signal=signal, **ends)
     for one in corrections:
         mapped = mapped if one.acts == "read" else one.correct(mapped)
     _write(tile, mapped.conductance, scheme)
