@@ -116,6 +116,22 @@ class TestClosedForms:
         whole = np.linalg.lstsq(read.reshape(-1, 1), ideal.reshape(-1), rcond=None)[0][0]
         assert torch.allclose(ArrayGain().correct(given).column_gain, torch.full((7,), whole, dtype=torch.float64))
 
+    def test_gains_for_differences_are_least_squares_of_what_is_sensed(self):
+        """Against NumPy on the differences of pairs: both lines' currents side by side, one unknown gain each."""
+        given = mapped(12, 6)
+        pairs = torch.kron(torch.eye(3), torch.tensor([[1.0], [-1.0]])).double()
+        found = ColumnGain(fit="differences").correct(given._replace(signal=pairs))
+        read, ideal = given.read(given.inputs).numpy(), given.ideal(given.inputs).numpy()
+        for j in range(3):
+            plus, minus = 2 * j, 2 * j + 1
+            sides = np.stack([read[:, plus], -read[:, minus]], 1)
+            best = np.linalg.lstsq(sides, ideal[:, plus] - ideal[:, minus], rcond=None)[0]
+            assert found.column_gain[plus : minus + 1].tolist() == pytest.approx(best.tolist(), rel=1e-3)
+        apart = [((one.read(given.inputs) - given.ideal(given.inputs)) @ pairs).norm() for one in (given, found)]
+        assert float(apart[1]) < 0.05 * float(apart[0])
+        alone, each = (ColumnGain(fit=fit).correct(given).column_gain for fit in ("differences", "least_squares"))
+        assert torch.equal(alone, each)
+
     def test_source_voltage_error_of_a_divider(self):
         given = mapped(1, 1, ResistiveWires(r_word_line=0.0, r_bit_line=0.0, r_source=1000.0))
         share = 1000.0 * float(given.target) / (1 + 1000.0 * float(given.target))
@@ -144,6 +160,7 @@ class TestTiles:
     @pytest.mark.parametrize("size", [64, 8])
     def test_the_effective_weight_is_what_reads_multiply_with(self, mapping, size: int):
         it = tile(array(mapping=mapping, rows=size, columns=size))
+        correct(it, (LineRestore(fit="differences"),), random(30, 20, seed=5))
         correct(it, (LineRestore(),), random(30, 20, seed=5))
         assert it.gains is not None
         used = it.used().any(-1)

@@ -30,7 +30,7 @@ class ColumnGain(AbstractCorrection):
     def correct(self, mapped: Mapped) -> Mapped:
         """Fit them."""
         currents = mapped.read(mapped.inputs), mapped.ideal(mapped.inputs)
-        if self.fit == "differences" and mapped.signal is not None:
+        if self.fit == "differences":
             gain = apart(*currents, mapped.signal)
         else:
             gain = (balanced if self.fit == "mean" else fitted)(*currents, (-2,))[..., 0, :]

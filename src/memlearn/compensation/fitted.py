@@ -29,7 +29,7 @@ def fitted(read: Tensor, ideal: Tensor, over: tuple[int, ...]) -> Tensor:
     return ((read * ideal).sum(over, keepdim=True) / power.where(power > 0, 1)).where(power * wanted > 0, 1)
 
 
-def apart(read: Tensor, ideal: Tensor, signal: Tensor) -> Tensor:
+def apart(read: Tensor, ideal: Tensor, signal: Tensor | None) -> Tensor:
     """The gains c, (..., lines), for which what is sensed of c x read, a difference of lines, is nearest to the ideal.
 
     Least squares of all lines that are sensed together, from `balanced` gains: what a gain of one line leaves, that of
@@ -37,8 +37,10 @@ def apart(read: Tensor, ideal: Tensor, signal: Tensor) -> Tensor:
 
     Arguments:
         read, ideal: A, (..., samples, lines).
-        signal: (lines, outputs): what each line adds to what is sensed.
+        signal: (lines, outputs): what each line adds to what is sensed; None: every line is sensed by itself.
     """
+    if signal is None:
+        return fitted(read, ideal, (-2,))[..., 0, :]
     start = balanced(read, ideal, (-2,))
     together = signal.to(read) @ signal.to(read).T
     curvature = (read.mT @ read) * together

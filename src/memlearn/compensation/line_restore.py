@@ -78,9 +78,10 @@ class LineRestore(AbstractCorrection):
         """(..., columns), the same of the neurons."""
         if self.fit == "sums":
             return 1 + _terminal(mapped, "r_sense") * mapped.conductance.sum(-2)
-        if self.fit == "differences" and mapped.signal is not None:
-            return apart(mapped.read(mapped.inputs), mapped.ideal(mapped.inputs), mapped.signal)
-        return balanced(mapped.read(mapped.inputs), mapped.ideal(mapped.inputs), (-2,))[..., 0, :]
+        currents = mapped.read(mapped.inputs), mapped.ideal(mapped.inputs)
+        if self.fit == "differences":
+            return apart(*currents, mapped.signal)
+        return balanced(*currents, (-2,))[..., 0, :]
 
 
 def _terminal(mapped: Mapped, name: str) -> float:
