@@ -21,7 +21,7 @@ from numba.extending import register_jitable
 from ..pulse_trains.cpu import peak
 from ..random.cpu import fill_uniform
 
-u32, f32 = np.uint32, np.float32
+u32, u64, f32 = np.uint32, np.uint64, np.float32
 REFERENCE_COLUMN, DIFFERENTIAL_PAIR = 0, 1
 NO_NEURON, RELU, SIGMOID, TANH, BINARY_STEP = 0, 1, 2, 3, 4
 CROSS_ENTROPY, TERNARY_MARGIN, SIGMOID_CROSS_ENTROPY, SQUARED_ERROR, SIGN_MARGIN = 0, 1, 2, 3, 4
@@ -29,6 +29,8 @@ CONVERTER, SWITCH = 0, 1
 DIGITISED, ANALOGUE, TERNARY, TWIN = 0, 1, 2, 3
 # Word lines per block: a block of cells (some 128 KiB) stays in the cache while every sample of the batch visits it.
 _BLOCK = 128
+# In an order: sets of names have another in every process, and the disk cache of what compiles a function in sees it.
+_ORDERLESS = {"contract": True, "reassoc": True, "nsz": True}
 
 
 class Port(NamedTuple):
@@ -105,13 +107,24 @@ def _drive(out, values, samples, lines, scales, port):  # noqa: ANN001, ANN202
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True, fastmath={"contract"})
-def _add_four(out, g0, g1, g2, g3, v0, v1, v2, v3):  # noqa: ANN001, ANN202, PLR0913
-    """out += v0 g0 + v1 g1 + v2 g2 + v3 g3; a function of its own, on slices, or the loop is not vectorised."""
-    for j in range(out.shape[0]):
-        out[j] += (v0 * g0[j] + v1 * g1[j]) + (v2 * g2[j] + v3 * g3[j])
+def _add_four(out, b, width, g, s0, s1, s2, s3, v0, v1, v2, v3):  # noqa: ANN001, ANN202, PLR0913
+    """Row b of `out` += v0 g[s0 ...] + v1 g[s1 ...] + v2 g[s2 ...] + v3 g[s3 ...].
+
+    A function of its own, or the loop is not vectorised; on places, as every slice would be counted as a reference.
+    """
+    for k in range(width):
+        j = u64(k)
+        out[b, j] += (v0 * g[s0 + j] + v1 * g[s1 + j]) + (v2 * g[s2 + j] + v3 * g[s3 + j])
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True, fastmath={"contract"})
+def _add_one(out, b, width, g, s0, v0):  # noqa: ANN001, ANN202
+    for k in range(width):
+        j = u64(k)
+        out[b, j] += v0 * g[s0 + j]
+
+
+@numba.njit(cache=True, error_model="numpy", nogil=True)
 def read_rows(current, voltage, g, samples, height, width) -> None:  # noqa: ANN001
     """current[b, :] = sum over word lines of voltage[b, i] g[i, :], four driven lines at a time."""
     active = np.empty(_BLOCK, np.int64)
@@ -123,15 +136,18 @@ def read_rows(current, voltage, g, samples, height, width) -> None:  # noqa: ANN
                 if voltage[b, i] != 0:
                     active[n] = i
                     n += 1
-            out, k = current[b, :width], 0
+            k, here, wide = 0, u64(b), u64(width)
             while k + 4 <= n:
                 i0, i1, i2, i3 = active[k], active[k + 1], active[k + 2], active[k + 3]
                 _add_four(
-                    out,
-                    g[i0 * width : (i0 + 1) * width],
-                    g[i1 * width : (i1 + 1) * width],
-                    g[i2 * width : (i2 + 1) * width],
-                    g[i3 * width : (i3 + 1) * width],
+                    current,
+                    here,
+                    width,
+                    g,
+                    u64(i0) * wide,
+                    u64(i1) * wide,
+                    u64(i2) * wide,
+                    u64(i3) * wide,
                     voltage[b, i0],
                     voltage[b, i1],
                     voltage[b, i2],
@@ -139,14 +155,11 @@ def read_rows(current, voltage, g, samples, height, width) -> None:  # noqa: ANN
                 )
                 k += 4
             while k < n:
-                i0 = active[k]
-                v0, row = voltage[b, i0], g[i0 * width : (i0 + 1) * width]
-                for j in range(width):
-                    out[j] += v0 * row[j]
+                _add_one(current, here, width, g, u64(active[k]) * wide, voltage[b, active[k]])
                 k += 1
 
 
-@numba.njit(cache=True, error_model="numpy", nogil=True, fastmath={"contract", "reassoc", "nsz"})
+@numba.njit(cache=True, error_model="numpy", nogil=True, fastmath=_ORDERLESS)
 def _product(a, b):  # noqa: ANN001, ANN202
     """Scalar product of two slices."""
     total = f32(0)
@@ -174,7 +187,7 @@ def _square(squares, voltage) -> Any:  # noqa: ANN001
     return np.int64(driven)
 
 
-@numba.njit(cache=True, error_model="numpy", nogil=True, fastmath={"contract", "reassoc", "nsz"})
+@numba.njit(cache=True, error_model="numpy", nogil=True, fastmath=_ORDERLESS)
 def _sum(values) -> Any:  # noqa: ANN001
     """Of a slice."""
     total = f32(0)

@@ -20,6 +20,7 @@ from ..fused_sgd import fire_trains
 from ..fused_sgd import scratch_for as scratch_for_trains
 from ..guard import Guarded, tagged
 from ..heat import add_fires
+from ..pulse_update.bands import laid_for, lay_out, lines_together
 from ..pulse_update.cpu import Kernels
 from ..write_noise.cpu import see_written
 from .lines import (
@@ -100,82 +101,111 @@ def compile_transfer(fast: Kernels, slow: Kernels) -> Callable[..., tuple[float,
         layer, pulses up and fS of trains (3,), times that word lines and bit lines fire, `heat.Survey` of the slow
         array's writes, and S of the lines that transfers read, added up (1,).
     """
-    trains_body, counts_body = fast.trains_body, slow.counts_body
+    bands_body, counts_body = fast.bands_body, slow.counts_body
     fingerprint = f"{fast.fingerprint} {slow.fingerprint}"
 
     @register_jitable
     @tagged(fingerprint)
-    def pass_on(layer, key, number, fast, slow, seen, memory, room, tally, heats) -> None:  # noqa: ANN001, PLR0913
-        """Transfer `number` from the fast to the slow array."""
-        update, (plan, line_seen, u, lot) = layer.update, room
+    def pass_on(layer, key, turn, read, slow, seen, memory, room, tally, heats) -> None:  # noqa: ANN001, PLR0913
+        """A transfer from the fast to the slow array, of cells (width) that a read has found."""
+        update, (plan, u, lot) = layer.update, room
+        number, sign, output_signs = turn
         passes, line = number // layer.rows, number % layer.rows
-        see_line(line_seen, layer, fast, update.fast, line, key.update_event)
         if heats[0]:
-            heats[5][0] += line_seen.sum()
-        convert_line(u, line_seen, layer, memory[5][line])
-        gather(u, layer, memory, line, passes)
+            heats[5][0] += read.sum()
+        convert_line(u, read, layer, memory[5][line])
+        gather(u, layer, memory, line, passes, sign, output_signs)
         first, last = line * layer.width, (line + 1) * layer.width
         held, rest = memory[0][line], (u32(key.rest0), u32(key.rest1))
         longest = plan_line(plan[first:last], u, layer, held, lot, rest, number)
         tally[7] += 1
-        if longest > 0:
-            event, plain = key.slow_event + tally[8], seen if update.gamma == 0 else slow[0]
-            if heats[0]:
-                look_at_line(heats[4], plan[first:last], plain[first:last], line, True)
-            pulses, touched = counts_body(
-                slow[0], slow[1], slow[2], plan, update.noise, u32(key.slow0), u32(key.slow1), event, first, last
-            )
-            if update.slow.active:
-                see_written(seen, slow, update.slow, event, first, last)
-            if heats[0]:
-                look_at_line(heats[4], plan[first:last], plain[first:last], line, False)
-            plan[first:last] = 0
-            tally[3] += pulses
-            tally[4] += touched
-            tally[5] += longest
-            tally[8] += 1
-        chopper, output = (u32(key.chopper0), u32(key.chopper1)), (u32(key.output0), u32(key.output1))
-        change_signs(layer, memory, line, passes, number, chopper, lot, output)
+        if longest == 0:
+            return
+        event, plain = key.slow_event + tally[8], seen if update.gamma == 0 else slow[0]
+        if heats[0]:
+            look_at_line(heats[4], plan[first:last], plain[first:last], line, True)
+        pulses, touched = counts_body(
+            slow[0], slow[1], slow[2], plan, update.noise, u32(key.slow0), u32(key.slow1), event, first, last
+        )
+        if update.slow.active:
+            see_written(seen, slow, update.slow, event, first, last)
+        if heats[0]:
+            look_at_line(heats[4], plan[first:last], plain[first:last], line, False)
+        plan[first:last] = 0
+        tally[3] += pulses
+        tally[4] += touched
+        tally[5] += longest
+        tally[8] += 1
+
+    @register_jitable
+    @tagged(fingerprint)
+    def send(layer, key, fired, fast, laid, lists, turns, span, tally, heats) -> None:  # noqa: ANN001, PLR0913
+        """The trains of a batch, band by band of word lines, each line read when its turn comes.
+
+        Arguments:
+            span: samples; transfers among them.
+        """
+        ends, numbers, _, _, reads = turns
+        samples, passed = span
+        together = lines_together(samples)
+        for first in range(0, layer.height, together):
+            last, begin = min(first + together, layer.height), 0
+            for turn in range(passed + 1):
+                line = numbers[turn] % layer.rows if turn < passed else -1
+                if turn < passed and not first <= line < last:
+                    continue
+                end = ends[turn] if turn < passed else samples
+                done = bands_body(
+                    fast[0], fast[1], fast[2], fired[0], laid, lists, layer.noise, first, last, begin, end, heats[0]
+                )
+                tally[0] += done[0]
+                tally[1] += done[1]
+                if heats[0]:
+                    heats[1][0] += done[2]
+                    heats[1][1] += done[3]
+                    heats[1][2] += done[4]
+                if turn < passed:
+                    see_line(reads[turn], layer, fast, layer.update.fast, line, key.update_event)
+                begin = end
 
     @register_jitable
     @tagged(fingerprint)
     def write(layer, key, fired, samples, writes, fast, slow, seen, memory, room, tally, heats):  # noqa: ANN001, ANN202, PLR0913
-        """The trains of a batch, portion by portion, each with the transfer that follows it; writes so far."""
-        update, begin = layer.update, 0
+        """The trains of a batch, portion by portion, each with the transfer that follows it; writes so far.
+
+        What reads show does not touch the signs, and slow cells are not read before the batch is over: so all trains
+        come first, then all pulses of a band of word lines, and the slow array last.
+        """
+        update, (plans, (laid, lists), turns) = layer.update, room
+        ends, numbers, signs, output_signs, reads = turns
+        chopper, output = (u32(key.chopper0), u32(key.chopper1)), (u32(key.output0), u32(key.output1))
+        begin, passed = 0, 0
         while begin < samples:
             end = samples if update.whole else min(samples, begin + update.every - writes % update.every)
-            if update.chopper > 0 or update.output_flip > 0:
-                for b in range(begin, end):
+            for b in range(begin, end):
+                if update.chopper > 0 or update.output_flip > 0:
                     chop(fired[0][b], fired[1][b], layer, memory)
-            pulses, touched, ups, rise, fall = trains_body(
-                fast[0],
-                fast[1],
-                fast[2],
-                (1, 1, layer.height, layer.width),
-                fired[0][begin:end],
-                fired[1][begin:end],
-                False,
-                layer.noise,
-                u32(key.cycle0),
-                u32(key.cycle1),
-                key.update_event + tally[6],
-                0,
-                layer.height,
-            )
-            tally[0] += pulses
-            tally[1] += touched
+                lay_out(laid, b, fired[1][b], u32(key.cycle0), u32(key.cycle1), key.update_event + tally[6], b - begin)
             tally[6] += 1
-            if heats[0]:
-                heats[1][0] += ups
-                heats[1][1] += rise
-                heats[1][2] += fall
-                for b in range(begin, end):
-                    add_fires(heats[2], fired[0][b])
-                    add_fires(heats[3], fired[1][b])
             writes += 1 if update.whole else end - begin
             begin = end
             if writes % update.every == 0:
-                pass_on(layer, key, writes // update.every - 1, fast, slow, seen, memory, room, tally, heats)
+                number = writes // update.every - 1
+                line, ends[passed], numbers[passed] = number % layer.rows, end, number
+                if update.chopper > 0:
+                    signs[passed] = memory[1][line]
+                if update.output_flip > 0:
+                    output_signs[passed] = memory[2]
+                change_signs(layer, memory, line, number // layer.rows, number, chopper, plans[2], output)
+                passed += 1
+        send(layer, key, fired, fast, laid, lists, turns, (samples, passed), tally, heats)
+        if heats[0]:
+            for b in range(samples):
+                add_fires(heats[2], fired[0][b])
+                add_fires(heats[3], fired[1][b])
+        for n in range(passed):
+            turn = numbers[n], signs[n], output_signs[n]
+            pass_on(layer, key, turn, reads[n], slow, seen, memory, plans, tally, heats)
         return writes
 
     @Guarded
@@ -223,10 +253,19 @@ def scratch_for(layers: tuple[Layer, ...], batch: int) -> tuple[Any, ...]:
     """Working memory of the kernel for one batch; line trains of reference cells and plans stay zero."""
     rooms = tuple(
         (
-            np.zeros(layer.height * layer.width, np.int32),
-            np.empty(layer.width, np.float32),
-            np.empty(layer.columns, np.float32),
-            np.empty(layer.columns, np.float32),
+            (
+                np.zeros(layer.height * layer.width, np.int32),
+                np.empty(layer.columns, np.float32),
+                np.empty(layer.columns, np.float32),
+            ),
+            laid_for(batch, layer.width),
+            (
+                np.zeros(batch, np.int64),
+                np.zeros(batch, np.int64),
+                np.ones(batch, np.float32),
+                np.ones((batch, layer.columns), np.float32),
+                np.empty((batch, layer.width), np.float32),
+            ),
         )
         for layer in layers
     )

@@ -13,6 +13,7 @@ import numpy as np
 from numba.extending import register_jitable
 
 from ..fused_reads.cpu import REFERENCE_COLUMN
+from ..pulse_trains.cpu import peak
 from ..random.cpu import fill_uniform
 from ..write_noise.cpu import Unsettled, normal_at, visible
 
@@ -114,10 +115,9 @@ def convert_line(out, seen, layer, beside) -> None:  # noqa: ANN001
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def gather(u, layer, memory, line, passes) -> None:  # noqa: ANN001
-    """A read (C) less the reference kept in digital, with the signs of its lines: what the line has gathered."""
-    update = layer.update
-    signs, output_signs, mean, frozen = memory[1], memory[2], memory[3], memory[4]
+def gather(u, layer, memory, line, passes, sign, output_signs) -> None:  # noqa: ANN001
+    """A read (C) less the reference kept in digital, with the signs of its lines then: what the line has gathered."""
+    update, mean, frozen = layer.update, memory[3], memory[4]
     for j in range(layer.columns):
         seen = u[j]
         if update.reference == TRACKED:
@@ -131,7 +131,7 @@ def gather(u, layer, memory, line, passes) -> None:  # noqa: ANN001
         if update.reference >= DYNAMIC:
             mean[line, j] += (seen - mean[line, j]) * f32(update.reference_rate)
         if update.chopper != NONE:
-            u[j] *= signs[line]
+            u[j] *= sign
         if update.output_flip > 0:
             u[j] *= output_signs[j]
 
@@ -239,11 +239,7 @@ def scale_errors(registers, wanted, layer, means, samples) -> None:  # noqa: ANN
     """Errors so that the largest product of a usual sample is worth `scaled`; see `accumulate.ScaledSample`."""
     update = layer.update
     for b in range(samples):
-        x, e = f32(0), f32(0)
-        for i in range(layer.rows):
-            x = max(x, abs(registers[b, i]))
-        for j in range(layer.columns):
-            e = max(e, abs(wanted[b, j]))
+        x, e = f32(peak(registers[b, : layer.rows])), f32(peak(wanted[b, : layer.columns]))
         if np.float64(x) * np.float64(e) > 0:
             if means[0] > 0:
                 means[0] += update.share * (np.float64(x) - means[0])

@@ -10,6 +10,8 @@ import numpy as np
 from ..guard import Guarded
 
 f32, i32 = np.float32, np.int32
+# In an order: sets of names have another in every process, and the disk cache of what compiles a function in sees it.
+_ORDERLESS = {"contract": True, "reassoc": True, "nsz": True}
 
 
 class Survey(NamedTuple):
@@ -39,7 +41,7 @@ def pulsed(plan) -> Any:  # noqa: ANN001
     return seen != 0
 
 
-@numba.njit(cache=True, error_model="numpy", nogil=True, fastmath={"contract", "reassoc", "nsz"})
+@numba.njit(cache=True, error_model="numpy", nogil=True, fastmath=_ORDERLESS)
 def heat_of_line(plan, g) -> tuple[Any, Any]:  # noqa: ANN001
     """sum of pulses x conductance of a line, up and down, S."""
     rise, fall = f32(0), f32(0)

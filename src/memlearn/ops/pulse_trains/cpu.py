@@ -41,12 +41,11 @@ def _words(first: Any, second: Any, lines: Any, n: int, block: int, k0: Any, k1:
 @register_jitable
 def fire(out: Any, values: Any, gain: float, slots: int, k0: Any, k1: Any) -> None:
     """Trains of one sample's lines under its sub-key; see `reference.fire`."""
-    lines, n = np.empty(values.shape[0], np.int32), 0
+    lines, n = np.empty(values.shape[0] + 1, np.int32), 0
     for line in range(values.shape[0]):
         out[line] = 0
-        if values[line] != 0:
-            lines[n] = line
-            n += 1
+        lines[n] = line
+        n += values[line] != 0  # no branch that nobody can foresee
     first, second = np.empty(n, np.uint32), np.empty(n, np.uint32)
     threshold, trains = np.empty(n, np.float64), np.empty(n, np.int64)
     for k in range(n):
@@ -67,10 +66,14 @@ def fire(out: Any, values: Any, gain: float, slots: int, k0: Any, k1: Any) -> No
 @register_jitable
 def peak(values: Any) -> float:
     """Largest magnitude."""
-    largest = np.float64(0)
-    for n in range(values.shape[0]):
-        largest = max(largest, abs(np.float64(values[n])))
-    return largest
+    a, b, c, d = np.float64(0), np.float64(0), np.float64(0), np.float64(0)
+    whole = values.shape[0] // 4 * 4
+    for n in range(0, whole, 4):  # side by side: each comparison waits for the one before it
+        a, b = max(a, abs(np.float64(values[n]))), max(b, abs(np.float64(values[n + 1])))
+        c, d = max(c, abs(np.float64(values[n + 2]))), max(d, abs(np.float64(values[n + 3])))
+    for n in range(whole, values.shape[0]):
+        a = max(a, abs(np.float64(values[n])))
+    return max(max(a, b), max(c, d))
 
 
 @Guarded

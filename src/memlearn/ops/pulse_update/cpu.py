@@ -14,6 +14,7 @@ import numba
 import numpy as np
 
 from ..guard import Guarded, tagged
+from .bands import compile_bands
 from .counts import compile_counts
 from .law import Law, compile_law
 from .reference import Noise, Step, Tally
@@ -34,7 +35,8 @@ class Kernels(NamedTuple):
     trains: Callable[..., Tally]
     counts_body: Callable[..., Any]
     trains_body: Callable[..., Any]
-    """The two kernels as functions that other kernels compile in; see ops/fused_sgd and ops/fused_counts."""
+    bands_body: Callable[..., Any]
+    """The kernels as functions that others compile in, trains of many samples also band by band; see ops/fused_*."""
     law: Law
     """One pulse, for kernels that go from cell to cell; see ops/write_verify."""
     fingerprint: str
@@ -51,8 +53,9 @@ def compile_step(step: Step, *, drawn: bool = False, table: bool = False, uneven
         table: the function takes `Noise.table` after `up`: step(g, p, up, table) or step(g, p, up, table, u).
         uneven: down pulses have a noise of their own, `Noise.down`.
     """
-    law = compile_law(step, drawn, table, uneven, (compile_law, compile_counts, compile_trains))
+    law = compile_law(step, drawn, table, uneven, (compile_law, compile_counts, compile_trains, compile_bands))
     counts_body, trains_body, fingerprint = compile_counts(law), compile_trains(law), law.fingerprint
+    bands_body = compile_bands(law)
 
     @Guarded
     @numba.njit(cache=True, error_model="numpy", nogil=True)
@@ -93,7 +96,7 @@ def compile_step(step: Step, *, drawn: bool = False, table: bool = False, uneven
             heat += np.sum(found, axis=0)
         return tally
 
-    return Kernels(step, drawn, run_counts, run_trains, counts_body, trains_body, law, fingerprint)
+    return Kernels(step, drawn, run_counts, run_trains, counts_body, trains_body, bands_body, law, fingerprint)
 
 
 def _expected(rows: np.ndarray, columns: np.ndarray) -> int:

@@ -21,7 +21,7 @@ from .draws import normals_of_list
 from .lanes import fetch
 from .law import Law
 
-u32 = np.uint32
+u32, u64 = np.uint32, np.uint64
 SLOTS = 31
 # Coincidences gathered before their noise is drawn in one go.
 _BUFFER = 2048
@@ -31,7 +31,7 @@ _APART = 4
 
 
 @register_jitable
-def _lowest(word: Any) -> Any:
+def lowest_of(word: Any) -> Any:
     """Number of the lowest bit set: the exponent of what is left when all others are cleared."""
     return (np.float32(word & -word).view(np.int32) >> np.int32(23)) - np.int32(127)
 
@@ -59,7 +59,7 @@ def enter(lists: Any, sizes: Any, trains: Any, first: Any, last: Any, tile: tupl
                 continue
             entry = (base + (line - start) * stride) << 1 | (train >> 31 & 1)
             while slots:
-                slot = _lowest(slots)
+                slot = lowest_of(slots)
                 lists[slot, sizes[slot]] = entry
                 sizes[slot] += 1
                 slots &= slots - 1
@@ -100,13 +100,9 @@ def _row_of(columns: int) -> Callable[..., Any]:
     return register_jitable(lambda parameters, cell: (*others(parameters, cell), parameters[cell, last]))
 
 
-def compile_trains(law: Law) -> Callable[..., Any]:
-    """The kernel of trains of a law, as a function that other kernels compile in.
-
-    trains(g, parameters, counters, shape, rows, columns, only_up, noise, k0, k1, event, first, last): (pulses, cells);
-    arguments as in `reference.trains`, the key as two words, on word lines first .. last - 1.
-    """
-    mean, loud, pulse, reads, fingerprint = law
+def compile_visit(law: Law) -> Callable[..., Any]:
+    """A pulse to each of the cells listed, of a law; see `visit` below."""
+    mean, _, pulse, reads, fingerprint = law
     row = _row_of(reads)
 
     if reads > 0:
@@ -125,29 +121,46 @@ def compile_trains(law: Law) -> Callable[..., Any]:
 
     @register_jitable
     @tagged(fingerprint)
-    def visit(g, parameters, counters, cells, found, rises, z, noise, key, slot, mark):  # noqa: ANN001, ANN202, PLR0913
-        """A pulse to each of the first cells listed.
+    def visit(g, parameters, counters, cells, rises, z, parts, words, n, noise, looks):  # noqa: ANN001, ANN202, PLR0913
+        """A pulse to each of the cells listed, in n parts of samples and slots: parts (n, 4) holds where one begins and
+        ends, its slot and the mark of its event, words (n, 4) the key of its sample.
 
         Returns:
-            How many had none before in this event; pulses up; conductance of the cells, mean of before and after each
-            pulse, up, and down, fS.
+            How many had none before in this event; and, where it `looks`, pulses up, and conductance of the cells, mean
+            of before and after each pulse, up, and down, fS.
         """
         fresh, counting, ups, rise, fall = 0, counters.shape[0] > 0, 0, np.int64(0), np.int64(0)
-        for k in range(found):
-            cell, up = cells[k], rises[k]
-            x, z_ = g[cell], z[k]
-            moved = pulse(x, parameters[cell], up, size(x, parameters, cell, up, noise, key, slot), z_, noise)
-            g[cell] = moved
-            # Whole numbers: their sum does not depend on the order.
-            middle = np.int64((np.float64(x) + np.float64(moved)) * _HALF_FEMTO + 0.5)
-            ups += up
-            rise += middle if up else np.int64(0)
-            fall += np.int64(0) if up else middle
-            if counting:
-                counters[cell, 0] += 1
-                fresh += counters[cell, 1] != mark
-                counters[cell, 1] = mark
+        for part in range(n):
+            slot, mark, key = parts[part, 2], np.int32(parts[part, 3]), (words[part, 0], words[part, 1])
+            start = u64(parts[part, 0])
+            for n_ in range(parts[part, 1] - parts[part, 0]):
+                k = start + u64(n_)
+                cell, up = cells[k], rises[k]
+                x, z_ = g[cell], z[k]
+                moved = pulse(x, parameters[cell], up, size(x, parameters, cell, up, noise, key, slot), z_, noise)
+                g[cell] = moved
+                if looks:
+                    # Whole numbers: their sum does not depend on the order.
+                    middle = np.int64((np.float64(x) + np.float64(moved)) * _HALF_FEMTO + 0.5)
+                    ups += up
+                    rise += middle if up else np.int64(0)
+                    fall += np.int64(0) if up else middle
+                if counting:
+                    counters[cell, 0] += 1
+                    fresh += counters[cell, 1] != mark
+                    counters[cell, 1] = mark
         return fresh, ups, rise, fall
+
+    return visit
+
+
+def compile_trains(law: Law) -> Callable[..., Any]:
+    """The kernel of trains of a law, as a function that other kernels compile in.
+
+    trains(g, parameters, counters, shape, rows, columns, only_up, noise, k0, k1, event, first, last): (pulses, cells);
+    arguments as in `reference.trains`, the key as two words, on word lines first .. last - 1.
+    """
+    visit, loud, fingerprint = compile_visit(law), law.loud, law.fingerprint
 
     @register_jitable
     @tagged(fingerprint)
@@ -155,7 +168,8 @@ def compile_trains(law: Law) -> Callable[..., Any]:
         height, width = shape[2], shape[3]
         row_tile, column_tile = (height, shape[1] * height * width), (width, height * width)
         noisy = loud(noise)
-        mark, lines = np.int32(stamp(event)), columns.shape[1]
+        lines, parts, words = columns.shape[1], np.zeros((1, 4), np.int64), np.zeros((1, 4), np.uint32)
+        parts[0, 3] = stamp(event)
         firing, fires = np.empty((SLOTS, last - first), np.int64), np.empty(SLOTS, np.int64)
         crossing, crosses = np.empty((SLOTS, lines), np.int64), np.empty(SLOTS, np.int64)
         room = max(_BUFFER, lines)
@@ -164,6 +178,7 @@ def compile_trains(law: Law) -> Callable[..., Any]:
         pulses, touched, ups, rise, fall = 0, 0, 0, np.int64(0), np.int64(0)
         for sample in range(rows.shape[0]):
             key = subkey(k0, k1, event, u32(sample))
+            words[0, 0], words[0, 1] = key
             enter(crossing, crosses, columns[sample], 0, lines, column_tile, 1)
             enter(firing, fires, rows[sample], first, last, row_tile, width)
             for slot in range(SLOTS):
@@ -182,7 +197,8 @@ def compile_trains(law: Law) -> Callable[..., Any]:
                         fetch_listed(g, parameters, counters, cells, found)
                     if noisy:
                         normals_of_list(z, cells, found, n0, n1)
-                    done = visit(g, parameters, counters, cells, found, rises, z, noise, key, slot, mark)
+                    parts[0, 1], parts[0, 2] = found, slot
+                    done = visit(g, parameters, counters, cells, rises, z, parts, words, 1, noise, True)
                     touched, ups, rise, fall = touched + done[0], ups + done[1], rise + done[2], fall + done[3]
                     pulses += found
         return pulses, touched, ups, rise, fall
