@@ -10,7 +10,7 @@ from torch import nn
 
 from memlearn.arrays.mapping import AbstractMapping, DifferentialPair, ReferenceColumn
 from memlearn.core.ledger import Ledger
-from memlearn.devices import SoftBounds
+from memlearn.devices import ConstantStep, SoftBounds
 from memlearn.devices.effects import CycleToCycle, DeviceToDevice, ReadNoise, StuckCells, WriteNoise
 from memlearn.learning.fused import fuse
 from memlearn.learning.fused.transfer import FusedTransfer
@@ -47,6 +47,7 @@ RULES: list[AbstractRule] = [
     Tracked(gain=9.0, slots=5.0, period=2),
     ResidualLearning(gain=9.0, slots=5.0, gamma=0.3),
     ResidualLearning(gain=9.0, slots=5.0, average=0.5),
+    MultiTile(gain=9.0, slots=5.0, arrays=3, gamma=0.4, slower=2),
 ]
 
 
@@ -100,7 +101,11 @@ def test_equals_the_stages(rule):
         check(rule, SOFT, mapping, batch)
 
 
-@pytest.mark.parametrize("rule", [TikiTaka(gain=9.0, slots=5.0), AGAD(gain=9.0, period=2)], ids=lambda rule: rule.kind)
+@pytest.mark.parametrize(
+    "rule",
+    [TikiTaka(gain=9.0, slots=5.0), AGAD(gain=9.0, period=2), MultiTile(gain=9.0, slots=5.0, arrays=3, slower=2)],
+    ids=lambda rule: rule.kind,
+)
 def test_write_noise_is_drawn_as_by_the_stages(rule):
     check(rule, WRITTEN, ReferenceColumn(w_max=1.5), 8)
 
@@ -108,9 +113,8 @@ def test_write_noise_is_drawn_as_by_the_stages(rule):
 def test_what_the_kernel_does_not_know_is_left_to_the_stages():
     mapping = ReferenceColumn()
     for rule, device in (
-        (MultiTile(), SOFT),
         (TikiTakaV2(reference_drift=0.1), SOFT),
-        (ResidualLearning(), WRITTEN),
+        (MultiTile(fast=ConstantStep()), SOFT),
         (AGAD(), SoftBounds(read_noise=ReadNoise(relative=0.01))),
     ):
         setup = begin(rule, device, mapping)

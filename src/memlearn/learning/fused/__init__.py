@@ -13,10 +13,11 @@ from ...tile import Tile
 from ..gates import Everything
 from ..rule import Rule
 from .base import AbstractFused, Trained, plain_cells
+from .chain import chain_of
 from .counts import FusedCounts
 from .reads import plain_reads
 from .sgd import FusedSGD
-from .transfer import FusedTransfer, pair_of
+from .transfer import FusedTransfer
 from .twin import FusedTwin
 
 __all__ = ["AbstractFused", "Trained", "fuse"]
@@ -38,11 +39,11 @@ def fuse(model: nn.Module, rule: Rule, loss: object) -> AbstractFused | None:
     # A layer that stands in the model twice, or that the rule does not train, needs the stages.
     if len(layers) != len(neurons) + 1 or list(rule.layers.values()) != layers:
         return None
-    pairs = [pair for layer in layers if (pair := pair_of(layer.tile)) is not None]
-    if pairs:
-        laws = {(type(pair.slow.array.device), type(pair.fast.array.device)) for pair in pairs}
-        one = len(pairs) == len(layers) and len(laws) == 1 and FusedTransfer.fits(rule)
-        plain = one and plain_reads(rule.credit, [pair.slow for pair in pairs], neurons, loss)
+    chains = [chain for layer in layers if (chain := chain_of(layer.tile)) is not None]
+    if chains:
+        kinds = {(type(one.slow.array.device), type(one.fast.array.device), len(one.parts)) for one in chains}
+        alike = len(chains) == len(layers) and len(kinds) == 1 and FusedTransfer.fits(rule)
+        plain = alike and plain_reads(rule.credit, [chain.slow for chain in chains], neurons, loss)
         return FusedTransfer(rule, layers, neurons, loss) if plain else None
     tiles = [layer.tile for layer in layers if isinstance(layer.tile, Tile) and plain_cells(layer.tile, unsettled=True)]
     if len(tiles) < len(layers) or len({type(tile.array.device) for tile in tiles}) > 1:

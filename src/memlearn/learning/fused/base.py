@@ -48,7 +48,7 @@ class AbstractFused(ABC):
     """The kernel's name, for the run record."""
     unsettled: ClassVar[bool] = False
     """The kernel knows write noise."""
-    tallied: ClassVar[int] = 3
+    tallied: int = 3
     """Numbers that the kernel adds up for each layer; pulses and cells pulsed come first."""
 
     def __init__(self, rule: Rule, layers: list[Linear], neurons: list[nn.Module], loss: object) -> None:

@@ -25,7 +25,7 @@ class FusedTwin(AbstractFused):
     """Back through a twin x its levels x write-verify of what changes."""
 
     kernel: ClassVar[str] = "fused_twin"
-    tallied: ClassVar[int] = 11
+    tallied = 11
 
     def run(
         self, inputs: np.ndarray, labels: np.ndarray, batch: int, tally: np.ndarray, reads: np.ndarray

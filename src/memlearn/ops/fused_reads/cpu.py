@@ -30,7 +30,7 @@ DIGITISED, ANALOGUE, TERNARY, TWIN = 0, 1, 2, 3
 # Word lines per block: a block of cells (some 128 KiB) stays in the cache while every sample of the batch visits it.
 _BLOCK = 128
 # In an order: sets of names have another in every process, and the disk cache of what compiles a function in sees it.
-_ORDERLESS = {"contract": True, "reassoc": True, "nsz": True}
+_ORDERLESS: Any = {"contract": True, "reassoc": True, "nsz": True}
 
 
 class Port(NamedTuple):

@@ -53,8 +53,10 @@ class Transfer(NamedTuple):
     every: int
     whole: bool
     """`every` counts batches."""
-    gamma: float
-    """Of the fast array's conductance in reads, times the ratio of the currents that stand for a weight."""
+    slower: int
+    """How many times rarer each slower array passes on."""
+    gains: tuple[float, ...]
+    """Of the conductances of all arrays but the slow one in reads, times the ratio of the currents of a weight."""
     buffer: int
     gain: float
     settle: float
@@ -72,8 +74,8 @@ class Transfer(NamedTuple):
     noise: tuple[Any, ...]
     """Of a pulse on the slow array: `Noise.words()`."""
     reader: Reader
-    slow: Unsettled
-    fast: Unsettled
+    written: tuple[Unsettled, ...]
+    """Of each array, the slow one first."""
 
 
 @register_jitable

@@ -11,7 +11,7 @@ from ..guard import Guarded
 
 f32, i32 = np.float32, np.int32
 # In an order: sets of names have another in every process, and the disk cache of what compiles a function in sees it.
-_ORDERLESS = {"contract": True, "reassoc": True, "nsz": True}
+_ORDERLESS: Any = {"contract": True, "reassoc": True, "nsz": True}
 
 
 class Survey(NamedTuple):

@@ -39,7 +39,7 @@ def _drawn(k0: Any, k1: Any, cell: Any) -> Any:
 
 
 @register_jitable
-def normal_at(k0: Any, k1: Any, event: int, cell: Any) -> Any:
+def normal_at(k0: Any, k1: Any, event: Any, cell: Any) -> Any:
     """The number that `fill_normal` puts at a cell."""
     k0, k1 = subkey(k0, k1, event, u32(0))
     return _drawn(k0, k1, cell)
@@ -79,3 +79,24 @@ def see_fired(out, cells, noise, event, trains) -> None:  # noqa: ANN001
             fires |= trains[b, line] & np.int64(0x7FFFFFFF) != 0
         if fires:
             see_written(out, cells, noise, event, line * width, (line + 1) * width)
+
+
+@numba.njit(cache=True, error_model="numpy", nogil=True)
+def see_since(out, cells, noise, first, trains) -> None:  # noqa: ANN001
+    """As `see_fired`, of all writes since event `first`; the number of a cell's last one counts."""
+    g, parameters, counters, memory = cells
+    samples, height = trains.shape
+    width = out.shape[0] // height
+    for line in range(height):
+        fires = False
+        for b in range(samples):
+            fires |= trains[b, line] & np.int64(0x7FFFFFFF) != 0
+        if not fires:
+            continue
+        for cell in range(line * width, (line + 1) * width):
+            event = np.int64(counters[cell, 1]) - 1
+            if event < first:
+                continue
+            if parameters[cell, 0] != parameters[cell, 1]:
+                memory[cell, 0] = normal_at(u32(noise.key0), u32(noise.key1), event, cell)
+            out[cell] = visible(noise, parameters[cell], g[cell], memory[cell, 0])
