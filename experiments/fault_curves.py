@@ -47,6 +47,8 @@ GATES: dict[str, AbstractGate] = {
     "partial gating": WorstNeurons(fraction=WORST, images=1000),
     "full in situ": Everything(),
 }
+FIFTHS = 5
+"""Parts of the adaptation, each with a rate of its own."""
 COSTS = ("pulses", "slots", "reads", "energy")
 STRATEGIES = ("map once", "map + remap", *GATES)
 DEVICE = {
@@ -74,6 +76,8 @@ class Settings(NamedTuple):
     images: int
     """On which arrays adapt."""
     learning_rate: float
+    last_rate: float
+    """The last fifth's, relative to the first; equal factors in between."""
     data: Path | None
     validation: bool
 
@@ -150,7 +154,7 @@ def _array(
             model, moved = network.build(about, data), outside._replace(model=copy.deepcopy(outside.model))
             ledger = _programme(model, moved, about, data, stream, Repair(detect=True, remap=True))
         elif strategy in GATES:
-            _adapt(model, about, GATES[strategy], outside, data, settings.images, ledger)
+            _adapt(model, about, GATES[strategy], outside, data, settings, ledger)
         split = data.validation if settings.validation else data.test
         accuracy, energy = network.accuracy(model, split, 1000), write_energy(ledger, about.device)
         assert accuracy is not None and energy is not None
@@ -169,15 +173,18 @@ def _programme(
 
 
 def _adapt(
-    model: nn.Module, about: Experiment, gate: AbstractGate, outside: Outside, data: Data, images: int, ledger: Ledger
-) -> None:
+    model: nn.Module, about: Experiment, gate: AbstractGate, outside: Outside, data: Data, settings: Settings,
+    ledger: Ledger,
+) -> None:  # fmt: skip
     """Train in place on the first images of an order of the seed."""
-    rule = about.rule.attach(model, batch=about.training.batch, gate=gate, start=outside.weights())
+    batch = about.training.batch
+    rule = about.rule.attach(model, batch=batch, gate=gate, start=outside.weights())
     generator = torch.Generator().manual_seed(Stream.root(about.seed).child("order").torch_seed())
-    order = torch.randperm(len(data.train.labels), generator=generator)[:images]
+    order = torch.randperm(len(data.train.labels), generator=generator)[: settings.images]
     attach_ledger(model, ledger)
-    inputs, labels = data.train.inputs[order], data.train.labels[order]
-    train_images(model, rule, nn.CrossEntropyLoss(), inputs, labels, about.training.batch)
+    for number, part in enumerate(order.split(max(1, len(order) // (FIFTHS * batch)) * batch)):
+        rule.rate = settings.last_rate ** (min(number, FIFTHS - 1) / (FIFTHS - 1))
+        train_images(model, rule, nn.CrossEntropyLoss(), data.train.inputs[part], data.train.labels[part], batch)
     attach_ledger(model, None)
 
 
@@ -211,6 +218,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--images", type=int, default=55_000, help="on which arrays adapt")
     parser.add_argument("--learning-rate", type=float, default=0.6, help="of the float twin in place")
+    parser.add_argument("--last-rate", type=float, default=1.0, help="of the last fifth, relative to the first")
     parser.add_argument("--low", type=float, default=0.5, help="part of the faulty cells that stick low")
     parser.add_argument("--rates", type=float, nargs="*", default=(0.0, 0.1, 0.2, 0.3), choices=RATES)
     parser.add_argument("--strategies", nargs="*", default=STRATEGIES, choices=STRATEGIES)
@@ -218,7 +226,8 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     images = 1137 if given.short else given.images
-    settings = Settings(not given.short, given.low, images, given.learning_rate, given.data, given.validation)
+    rates = given.learning_rate, given.last_rate
+    settings = Settings(not given.short, given.low, images, *rates, given.data, given.validation)
     keep = None if given.out is None else given.out / "points.jsonl"
     found = [Point(**json.loads(line)) for line in keep.read_text().splitlines()] if keep and keep.exists() else []
     done = {point[:4] for point in found}

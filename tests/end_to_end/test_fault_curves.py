@@ -15,7 +15,8 @@ def test_training_in_place_saves_a_faulty_array_and_the_worst_neurons_part_of_it
     curves = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(curves)
     torch.set_num_threads(1)
-    settings = curves.Settings(mnist=False, low=0.5, images=1137, learning_rate=0.3, data=None, validation=False)
+    rates = {"learning_rate": 0.3, "last_rate": 1.0}
+    settings = curves.Settings(mnist=False, low=0.5, images=1137, **rates, data=None, validation=False)
     strategies = ("map once", "map + remap", "head only", "partial gating", "full in situ")
     wanted = {("independent", 0.15, name) for name in strategies} | {("independent", 0.0, "map once")}
     found = {(point.rate, point.strategy): point for point in curves.points(settings, 0, wanted)}
