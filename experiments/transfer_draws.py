@@ -1,6 +1,6 @@
 """The transfer of Yao et al. (2020) many times over: how far accuracies of one programming lie apart.
 
-    python experiments/transfer_draws.py --data DIR --out FOLDER [--seeds 3] [--draws 10] [--spread 0.46]
+    python experiments/transfer_draws.py --data DIR --out FOLDER [--seeds 3] [--draws 10] [--spread 0.54]
 
 Every seed trains the network of yao2020_base.toml outside, once; every draw programmes it into other cells by the
 file's write-verify, lets these relax, and reads the test images through them (`--validation`: the validation images).
