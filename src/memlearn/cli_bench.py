@@ -14,6 +14,7 @@ from rich.table import Table
 from .core.errors import InputError
 from .experiment.bench import bench_train
 from .experiment.bench_cases import RULES
+from .experiment.bench_costs import NETWORKS, TURNS, bench_costs
 from .experiment.bench_pulses import LAWS, bench_pulses
 from .experiment.bench_wires import RECTANGLES, RESISTANCES, SIZES, bench_wires
 from .experiment.bench_wires_training import PASSES, bench_wires_training
@@ -170,6 +171,43 @@ def bench_wires_training_command(
         )
     if not as_json:
         table.caption = f"Processor time, one thread, medians of {steps} steps; cells of {r_on:g} ohm and more."
+        table.caption_justify = "left"
+        Console().print(table)
+
+
+@app.command("costs")
+def bench_costs_command(
+    rule: Annotated[
+        list[str] | None,
+        typer.Option(help=f"One of {', '.join(RULES)}; several times for several.", show_default=False),
+    ] = None,
+    network: Annotated[
+        str | None, typer.Option(help=f"One of {', '.join(NETWORKS)}; all where none is given.", show_default=False)
+    ] = None,
+    batch: Annotated[
+        list[int] | None,
+        typer.Option(help="Images between two writes; may be given several times.", show_default=False),
+    ] = None,
+    turns: Annotated[int, typer.Option(help="Timed turns of each.")] = TURNS,
+    data: DataFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Time training with its accounts, counting alone, and without a ledger, in this run: what accounting costs."""
+    table = Table(title="Accounting, multiples of training without a ledger", title_justify="left", box=None)
+    for heading in ("rule", "network", "batch", "path", "us a sample, off", "counted", "measured", "range", "fastest"):
+        table.add_column(heading, justify="left" if heading in ("rule", "network", "path") else "right")
+    found = bench_costs(tuple(rule or ()), network=network, batches=tuple(batch or ()), turns=turns, data=data)
+    for record in found:
+        if as_json:
+            typer.echo(json.dumps(record))
+        low, high = record["measured_range"]
+        table.add_row(
+            *(record["rule"], record["network"], f"{record['batch']}", record["path"]),
+            *(f"{record['us_per_sample']['off']:.4g}", f"{record['counted']:.3f}", f"{record['measured']:.3f}"),
+            *(f"{low:.3f} to {high:.3f}", f"{record['fastest']:.3f}"),
+        )
+    if not as_json:
+        table.caption = f"Processor time, one thread; medians of {turns} turns; the range is that of single turns."
         table.caption_justify = "left"
         Console().print(table)
 

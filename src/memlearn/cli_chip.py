@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import tempfile
 from collections.abc import Sequence
@@ -36,18 +37,26 @@ def check_command(
     tolerance: Annotated[float, typer.Option(help="Programming window, relative to the range.")] = 0.02,
     max_pulses: Annotated[int, typer.Option(help="After which a cell is given up.")] = 500,
     timeout: Annotated[float, typer.Option(help="s, that a request may take.")] = 600.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
 ) -> None:
     """Try all that a driver must do: reads, transposed reads, pulses, programming, being killed. It moves cells."""
-    how, right = Tried(voltage=voltage, cells=cells, tolerance=tolerance, max_pulses=max_pulses), True
+    how = Tried(voltage=voltage, cells=cells, tolerance=tolerance, max_pulses=max_pulses)
     with tempfile.TemporaryDirectory() as temporary:
         driven = ProcessChip(words(command), folder or Path(temporary) / "exchange", timeout=timeout)
+        about = {"chip": driven.name, "rows": driven.rows, "columns": driven.columns}
+        about |= {"g_min": driven.g_min, "g_max": driven.g_max}
+        with driven:
+            findings = list(check(driven, how))
+    right = all(finding.right for finding in findings)
+    if as_json:
+        told = [{**finding._asdict(), "right": bool(finding.right)} for finding in findings]
+        typer.echo(json.dumps({**about, "right": right, "findings": told}, indent=2))
+    else:
         size = f"{driven.rows} x {driven.columns} cells, {driven.g_min:g} to {driven.g_max:g} S"
         table = Table("what", "found", "", title=Text(f"{driven.name}: {size}"), box=None, pad_edge=False)
-        with driven:
-            for finding in check(driven, how):
-                table.add_row(finding.what, finding.found, "ok" if finding.right else "WRONG")
-                right = right and finding.right
-    Console().print(table)
+        for finding in findings:
+            table.add_row(finding.what, finding.found, "ok" if finding.right else "WRONG")
+        Console().print(table)
     if not right:
         raise typer.Exit(1)
 

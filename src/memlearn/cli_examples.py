@@ -36,6 +36,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "chip check": ('memlearn chip check "python examples/chip_driver/driver.py" --cells 8',),
     "device fit": ("memlearn device fit pulses.csv --unit S --out mine.toml",),
     "bench train": ("memlearn bench train", "memlearn bench train --rule sgd --json"),
+    "bench costs": ("memlearn bench costs", "memlearn bench costs --network mlp --rule sgd --json"),
     "bench pulse-update": ("memlearn bench pulse-update",),
     "bench wires": ("memlearn bench wires",),
     "spice export": ("memlearn spice export --rows 32 --columns 32 --out array.cir",),

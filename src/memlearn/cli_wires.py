@@ -93,6 +93,7 @@ def export(  # noqa: PLR0913
     read: Direction = "forward",
     voltage: Voltage = 0.2,
     seed: Seed = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
 ) -> None:
     """Write an array, random or of a run, with its wires, selectors and drive, as a netlist that ngspice runs."""
     changes = line_settings(r_word_line, r_bit_line, r_source, r_sense, double_sided)
@@ -101,6 +102,11 @@ def export(  # noqa: PLR0913
         raise InputError("out", str(out), "is a folder", "Name a file in it.")
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(circuit.netlist(), encoding="utf8")
+    if as_json:
+        size = circuit.cells.shape
+        record = {"file": str(out), "title": circuit.title, "rows": size[0], "columns": size[1], "read": read}
+        typer.echo(json.dumps({**record, "run": f"ngspice -b {out}"}))
+        return
     _say(f"Written to {out}: {circuit.title}. Run it with: ngspice -b {out}")
 
 

@@ -45,6 +45,7 @@ CASES = [
     WriteVerify(tolerance_low=0.1),
     WriteVerify(tolerance=0.05),
     WriteVerify(tolerance=0.05, max_pulses=3),
+    WriteVerify(tolerance=0.05, max_pulses=90, erase=True),
 ]
 SHAPE = (2, 1, 5, 7)
 BAD = {
@@ -170,6 +171,19 @@ class TestContract:
 
 class TestWriteVerify:
     """Closed loop."""
+
+    def test_erased_cells_come_from_below(self):
+        device = ConstantStep(states=100)
+        state, chosen = device.init((1, 1, 2, 3), Stream.root(0)), torch.ones(1, 1, 2, 3, dtype=torch.bool)
+        state.conductance.fill_(device.g_min + 0.5 * device.range)
+        targets = torch.full_like(state.conductance, device.g_min + 0.2 * device.range)
+        plain = WriteVerify(tolerance=0.006).program(device, state, Order(targets, chosen, Stream.root(1), 0), "cpu")
+        state.conductance.fill_(device.g_min + 0.5 * device.range)
+        scheme = WriteVerify(tolerance=0.006, erase=True)
+        done = scheme.program(device, state, Order(targets, chosen, Stream.root(1), 0), "cpu")
+        assert (plain.pulses - 30).abs().max() <= 1 and (done.pulses - 50 - 20).abs().max() <= 2
+        assert torch.equal(done.reads, done.pulses + 2) and not done.failed.any()
+        assert done.dose is not None and (done.dose > 0).all() and scheme.events == 2 * 501
 
     def test_ideal_cells_end_within_the_window(self):
         device = ConstantStep(states=200)

@@ -201,8 +201,10 @@ def test_the_command_line_checks_a_driver(tmp_path: Path):
     good = CliRunner().invoke(app, ["chip", "check", line(tmp_path, noise=0.005)], env={"COLUMNS": "200"})
     assert good.exit_code == 0 and "a killed driver loses nothing" in good.output and "WRONG" not in good.output
     (tmp_path / "stuck").mkdir()
-    stuck = CliRunner().invoke(app, ["chip", "check", line(tmp_path / "stuck", states=1e9), "--max-pulses", "9"])
-    assert stuck.exit_code == 1 and "WRONG" in stuck.output
+    command = ["chip", "check", line(tmp_path / "stuck", states=1e9), "--max-pulses", "9", "--json"]
+    stuck = CliRunner().invoke(app, command)
+    told = json.loads(stuck.output)
+    assert stuck.exit_code == 1 and not told["right"] and not all(each["right"] for each in told["findings"])
 
 
 @pytest.mark.parametrize("text", ["layer2", "=python driver.py", "layer2= ", "layer2=python 'driver"])

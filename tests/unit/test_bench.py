@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
 from memlearn import cli
 from memlearn.core.errors import InputError
-from memlearn.experiment import bench
+from memlearn.experiment import bench, bench_costs
 from memlearn.learning.fused.base import AbstractFused
 
 KEYS = {"rule", "network", "device", "batch", "threads", "path", "us_per_sample", "torch_us_per_sample", "ratio"}
@@ -55,6 +56,25 @@ def test_the_tables(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(command) == 0
     shown = capsys.readouterr().out
     assert all(words in shown for words in ("accumulators", "Training, multiples", "batch 8"))
+
+
+@pytest.mark.parametrize(("network", "path"), [("mlp", "fused_counts"), ("wires", "stages")])
+def test_accounting_is_timed_beside_the_same_training_without(
+    network: str, path: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(bench_costs, "FEWEST", {"mlp": 16, "cnn": 4, "wires": 2})
+    monkeypatch.setattr(bench_costs, "WIRED", (14 * 14, 4, 10))
+    command = ["bench", "costs", "--rule", "manhattan", "--network", network, "--batch", "2", "--turns", "1"]
+    assert cli.main([*command, "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["path"] == path and record["same_pulses"] and record["measured"] > 0
+    assert set(record["us_per_sample"]) == {"off", "counted", "measured"}
+
+
+@pytest.mark.parametrize("wrong", [{"network": "lenet"}, {"turns": 0}, {"batches": (0,)}])
+def test_accounting_of_nothing_known_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(InputError):
+        next(bench_costs.bench_costs(("sgd",), **wrong))
 
 
 def test_a_wrong_kernel_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:

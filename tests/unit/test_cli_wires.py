@@ -37,6 +37,9 @@ class TestSpice:
     def test_a_random_array(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
         out = tmp_path / "sub" / "a.cir"
         command = ["spice", "export", "--rows", "3", "--columns", "2", "--r-source", "7", "--out", str(out)]
+        assert cli.main([*command, "--json"]) == 0
+        told = json.loads(capsys.readouterr().out)
+        assert (told["file"], told["rows"], told["columns"]) == (str(out), 3, 2)
         assert cli.main(command) == 0
         text = out.read_text()
         assert (

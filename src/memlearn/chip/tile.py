@@ -120,6 +120,8 @@ class ChipTile(Tile):
         if tolerance is None or most is None:
             allowed = "has no window that a chip could programme to"
             raise InputError("scheme", kind_of(type(scheme)), allowed, 'Take "write_verify".')
+        if getattr(scheme, "erase", False):
+            raise InputError("scheme.erase", True, "is not among what a chip can be asked for", "Leave it out.")
         seen, number = order.targets.clone(), self.counters[..., 0]
         pulses, reads, failed = torch.zeros_like(number), torch.zeros_like(number), torch.zeros_like(self.mask)
         settings = {"tolerance": tolerance * self.array.device.range, "max_pulses": most}

@@ -62,12 +62,14 @@ class Amount(StrEnum):
     """Of every pulse up, the mean of the cell's conductance before and after its write, S."""
     HEAT_DOWN = "cell.pulse_down_S"
     """Likewise of pulses down."""
+    WRITTEN = "line.written"
+    """Word lines with any pulse, write by write; where bit lines take turns at write drivers, turn by turn."""
     WRITTEN_UP = "line.written_up"
-    """Word lines with any pulse up, write by write."""
+    """Those with any pulse up."""
     WRITTEN_DOWN = "line.written_down"
     """Likewise down."""
     SLOT_UP = "line.slot_up"
-    """Most pulses up of a cell of each word line, added up over lines, writes and tiles."""
+    """Most pulses up of a cell of each word line, added up over lines, turns at write drivers, writes and tiles."""
     SLOT_DOWN = "line.slot_down"
     """Likewise down."""
     TURN_UP = "array.turn_up"
@@ -114,8 +116,11 @@ class Ledger:
 
     def enter(self, layer: str, during: Pass, amounts: Mapping[Amount, float]) -> None:
         """Add to several."""
+        when, kept = during.value, self._amounts
         for amount, value in amounts.items():
-            self.add(layer, during, amount, value)
+            if value:
+                key = layer, when, amount.value
+                kept[key] = kept.get(key, 0.0) + float(value)
 
     def amounts(self) -> dict[str, float]:
         """The amounts as plain data, keyed as `state`; `load_amounts` reads it back, to the last bit."""

@@ -31,7 +31,8 @@ def drivers(array: ArrayUse, cost: Cost, *, trained: bool) -> float:
     line of an array that learns (MNSIM)."""
     bits = [1 if side.drive == "switch" else bits_of(side.drive_bits, cost) for side in (array.forward, array.backward)]
     lines = array.rows * bits[0] + array.columns * bits[1] * ("backward" in array.counts)
-    write = (array.rows + array.columns) * scaled(cost.driver_area, 130, cost.at, "area") if trained else 0.0
+    sending = array.rows + math.ceil(array.columns / array.write_sharing)
+    write = sending * scaled(cost.driver_area, 130, cost.at, "area") if trained else 0.0
     return array.stack * (lines * scaled(cost.dac_area, 32, cost.at, "area") + write)
 
 

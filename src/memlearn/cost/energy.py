@@ -200,22 +200,23 @@ def bend(voltage: float, write: float, array: ArrayUse, cost: Cost) -> float:
 
 def write_lines(array: ArrayUse, during: str, cost: Cost, lines: Lines) -> float:
     """Of writes: selected row and columns C V^2; with transistors 2 C_wl Vdd^2 a written word line, and unselected
-    columns held at V while raising (NeuroSim); of trains, each line C (V/2)^2 as often as it fires."""
+    columns held at V while raising, or with `both` phases in every write (NeuroSim); of trains, each line C (V/2)^2 as
+    often as it fires."""
     (up, _), (down, _) = pulse_of(array.up, cost), pulse_of(array.down, cost)
     if array.writes == "trains":
         rows, columns = array.count(during, Amount.FIRED_ROW), array.count(during, Amount.FIRED_COLUMN)
         return (up**2 + down**2) / 2 / 4 * (rows * lines.row + columns * lines.column)
-    total = 0.0
+    total, written = 0.0, array.count(during, Amount.WRITTEN) if cost.phases == "both" else 0.0
     slots = array.count(during, Event.TRAIN_SLOT) / 2
     for voltage, way in zip((up, down), _WAYS, strict=True):
         pulses = array.count(during, way.pulses) or array.count(during, Event.PULSE) / 2
         rows = array.count(during, way.slots) or (slots if array.writes == "closed" else 0.0)
         total += voltage**2 * (rows * lines.row + pulses * lines.column)
-        written = array.count(during, way.written)
+        opened = written or array.count(during, way.written)
         if cost.cell == "1t1r":
-            total += (written or rows) * lines.gate * cost.at.vdd**2
+            total += (opened or rows) * lines.gate * cost.at.vdd**2
             if way is _WAYS[0]:
-                total += voltage**2 * lines.column * max(0.0, written * array.columns - _raised(array, during))
+                total += voltage**2 * lines.column * max(0.0, opened * array.columns - _raised(array, during))
     return total
 
 

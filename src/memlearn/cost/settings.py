@@ -32,6 +32,9 @@ class Cost(Component):
     write_order: Literal["row", "array", "cell"] = setting(
         "row", doc="cells written at once where a plan gives each its number of pulses; trains take the whole array"
     )
+    phases: Literal["needed", "both"] = setting(
+        "needed", doc="of a write row by row: raising and lowering only where cells are, or always both (NeuroSim)"
+    )
     adc: AnyConverter = setting(SurveyConverter(), doc="converters of sensed lines")
     continuous_bits: int = quantity(
         8, unit="bit", ge=1, le=24, doc="that a converter is charged as which a run takes to be continuous"

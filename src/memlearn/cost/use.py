@@ -60,6 +60,8 @@ class ArrayUse(NamedTuple):
     """Of each pass."""
     leads: bool = True
     """The first array of its layer: what a layer keeps in digital is charged with it."""
+    write_sharing: int = 1
+    """Bit lines that take turns at a write driver."""
     pulses_mean: float = 0.0
     """Pulses of a cell."""
     pulses_p99: float = 0.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -131,7 +132,7 @@ class AbstractDevice(Component):
     @property
     def plain(self) -> bool:
         """True when a noise-free read sees the state as it is, and nothing but pulses changes it."""
-        return not self.series_resistance and not any(effect.active for effect in self._every_effect())
+        return not self.series_resistance and not self._effects
 
     def only(self, effect: str) -> bool:
         """Whether at most the effect of that name is at work."""
@@ -233,7 +234,7 @@ class AbstractDevice(Component):
         parameters = torch.stack([cells.lower, cells.upper, *self.columns(cells)], dim=-1)
         conductance = torch.full(size, self.middle, dtype=dtype).clamp(cells.lower, cells.upper)
         counters = torch.zeros((*size, 2), dtype=torch.int32)
-        memory = torch.zeros((*size, sum(effect.width for effect in self._effects())), dtype=dtype)
+        memory = torch.zeros((*size, sum(effect.width for effect in self._effects)), dtype=dtype)
         state = DeviceState(conductance, parameters.contiguous(), counters, memory)
         for effect, columns in self._memories(state):
             effect.start(columns, state, stream.child(type(effect).__name__))
@@ -314,7 +315,7 @@ class AbstractDevice(Component):
 
     def settle(self, state: DeviceState, stream: Stream, event: int) -> DeviceState:
         """What the pulses of an event leave behind beside the step: write noise, relaxation, wear."""
-        if any(effect.active for effect in self._effects()):
+        if self._effects:
             touched = state.counters[..., 1] == stamp(event)
             for effect, columns in self._memories(state):
                 effect.pulsed(columns, state, touched, stream.child(type(effect).__name__), event)
@@ -375,14 +376,15 @@ class AbstractDevice(Component):
         settings = (getattr(self, name) for name in type(self).model_fields)
         return (value for value in settings if isinstance(value, AbstractEffect))
 
-    def _effects(self) -> list[AbstractEffect]:
-        """Those that do anything."""
-        return [effect for effect in self._every_effect() if effect.active]
+    @cached_property
+    def _effects(self) -> tuple[AbstractEffect, ...]:
+        """Those that do anything; looked for once, as every read asks."""
+        return tuple(effect for effect in self._every_effect() if effect.active)
 
     def _memories(self, state: DeviceState) -> Iterator[tuple[AbstractEffect, Tensor]]:
         """The active effects, each with its columns of the memory."""
         first = 0
-        for effect in self._effects():
+        for effect in self._effects:
             yield effect, state.memory[..., first : first + effect.width]
             first += effect.width
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from torch import nn
 
 from ..arrays.mapping import ReferenceColumn
+from ..arrays.wires import AnyWires, IdealWires
 from ..core.errors import InputError
 from ..devices import MEMBERS as DEVICES
 from ..devices import AbstractDevice
@@ -49,14 +50,21 @@ class Case(NamedTuple):
     """Of the convolutions."""
     device: str
 
-    def in_situ(self) -> tuple[nn.Module, Rule, nn.Module]:
-        """The network inside arrays, the rule at work on it, and the loss; the same cells at every call."""
+    def in_situ(
+        self, wires: AnyWires | None = None, sizes: tuple[int, ...] = SIZES
+    ) -> tuple[nn.Module, Rule, nn.Module]:
+        """The network inside arrays, the rule at work on it, and the loss; the same cells at every call.
+
+        Arguments:
+            wires: of the arrays; None: ideal ones.
+            sizes: of an mlp's layers.
+        """
         signs = self.rule in SIGNS
         # Rectified values have no largest: their converters scale.
         periphery = SWITCHES if signs else SCALED if self.network == "cnn" else NUMBERS
         array = Array(
             device=measured_device(self.device),
-            crossbar=Crossbar(mapping=ReferenceColumn(w_max=0.6)),
+            crossbar=Crossbar(mapping=ReferenceColumn(w_max=0.6), wires=wires or IdealWires()),
             periphery=periphery,
         )
         step = (lambda axis: Neuron(BinaryStep(window=1.0), seed=0, axis=axis)) if signs else None
@@ -70,19 +78,21 @@ class Case(NamedTuple):
             lambda n, a, b: Linear(a, b, array=array, seed=n),
             lambda n, a, b: Conv2d(a, b, 5, array=array, seed=n, backward=self.backward),  # type: ignore[arg-type]
             step,
+            sizes,
         )
         rule = learner.attach(model)  # type: ignore[attr-defined]
         return model, rule, TernaryMarginLoss(1.0) if signs else nn.CrossEntropyLoss()
 
     def plain(self) -> nn.Module:
         """The same network in plain PyTorch, with smooth neurons."""
-        return self._assemble(lambda n, a, b: nn.Linear(a, b), lambda n, a, b: nn.Conv2d(a, b, 5), None)
+        return self._assemble(lambda n, a, b: nn.Linear(a, b), lambda n, a, b: nn.Conv2d(a, b, 5), None, SIZES)
 
     def _assemble(
         self,
         dense: Callable[[int, int, int], nn.Module],
         convolution: Callable[[int, int, int], nn.Module],
         step: Callable[[int], nn.Module] | None,
+        sizes: tuple[int, ...],
     ) -> nn.Sequential:
         """Layers by number and size, and neurons in between: `step`, or torch's own."""
         parts: list[nn.Module] = []
@@ -92,7 +102,7 @@ class Case(NamedTuple):
                 parts += [convolution(n, a, b), nn.ReLU() if step is None else step(1), nn.MaxPool2d(2)]
             parts.append(nn.Flatten())
         smooth = nn.ReLU if self.network == "cnn" else nn.Sigmoid
-        for n, (a, b) in enumerate(pairwise(TOP if self.network == "cnn" else SIZES)):
+        for n, (a, b) in enumerate(pairwise(TOP if self.network == "cnn" else sizes)):
             parts += [dense(n, a, b), smooth() if step is None else step(-1)]
         return nn.Sequential(*parts[:-1])
 

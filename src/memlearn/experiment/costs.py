@@ -95,6 +95,7 @@ def _array(name: str, tile: Tile, counts: Any, writes: Any, before: float) -> Ar
         forward=_side(array.periphery.forward),
         backward=_side(array.periphery.backward),
         writes=writes,
+        write_sharing=array.crossbar.write_sharing,
         counts=counts,
         pulses_mean=float(pulses.double().mean()),
         pulses_p99=float(p99),

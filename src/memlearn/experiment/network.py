@@ -17,7 +17,7 @@ from ..learning.loop import Loss
 from ..nn import LSTM, RNN, Conv2d, Linear, Neuron, SigmoidCrossEntropyLoss, SquaredErrorLoss, TernaryMarginLoss, tiles
 from ..tile import Array
 from .config import Experiment
-from .networks import CNN, AbstractNetwork, Matrix, Recurrent
+from .networks import CNN, MLP, AbstractNetwork, Matrix, Recurrent
 
 _ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "sigmoid": nn.Sigmoid, "tanh": nn.Tanh}
 _BYTES_PER_CELL = 80
@@ -81,8 +81,10 @@ class _InMemory:
         self.left = list(w_max(experiment))
 
     def dense(self, name: str, inputs: int, outputs: int) -> nn.Module:
-        options = self._options(name, inputs)
-        return self._with_threads(Linear(inputs, outputs, self.network.bias, **options))
+        layer = Linear(inputs, outputs, self.network.bias, **self._options(name, inputs))
+        if isinstance(self.network, MLP) and (self.network.initial_levels or self.network.initial_shift):
+            layer.tile.initialise(self.network.start(layer.tile.weight()))
+        return self._with_threads(layer)
 
     def convolution(self, name: str, maps: int, outputs: int, kernel: int, padding: int) -> nn.Module:
         assert isinstance(self.network, CNN)

@@ -43,7 +43,10 @@ class ClosedLoop(AbstractWriter):
 
 
 class Program(AbstractWriter):
-    """The weights that the accumulator gives are programmed where they differ from those before."""
+    """The weights that the accumulator gives are programmed where they differ from those before.
+
+    With `cells = "all"` every cell is, at every step: the plain closed loop that sparse updates are compared with.
+    """
 
     accepts: ClassVar[Literal["factors", "dense", "targets"]] = "targets"
     kind: Literal["program"] = "program"
@@ -51,6 +54,7 @@ class Program(AbstractWriter):
 
     scheme: AnyScheme = setting(WriteVerify(), doc="how a cell reaches its target")
     parallel: Parallelism = setting("row", doc="cells written at the same time")
+    cells: Literal["changed", "all"] = setting("changed", doc="cells that are programmed")
 
     def check(self, device: AbstractDevice) -> None:
         """The scheme's."""
@@ -59,4 +63,5 @@ class Program(AbstractWriter):
     def plan(self, wanted: Wanted, at: WriteAddress) -> Targets:
         """From weights (inputs, outputs) before and after, and whether the accumulator hears of the last reads."""
         assert isinstance(wanted, Levels)
-        return Targets(wanted.after, wanted.before, False, self.scheme, self.parallel, wanted.heard)
+        before = wanted.before if self.cells == "changed" else None
+        return Targets(wanted.after, before, False, self.scheme, self.parallel, wanted.heard)

@@ -12,7 +12,7 @@ from torch import Tensor
 from ..arrays.wires import Matrices
 from ..core.ledger import Amount
 from ..core.types import SIGN_BIT, Counts, Trains
-from ..ops.heat import Survey, squares, survey
+from ..ops.heat import EITHER, HEAT, ON_COLUMNS, ON_ROWS, PULSES, SLOTS, WRITTEN, Survey, squares, survey
 
 Amounts = dict[Amount, float]
 _UP = (Amount.PULSE_UP, Amount.HEAT_UP, Amount.WRITTEN_UP, Amount.SLOT_UP, Amount.TURN_UP, Amount.BESIDE_UP,
@@ -62,16 +62,18 @@ class PulseMeter:
         plan: `Counts` with the shape of the cells, or `Trains` over their lines.
         cells: S, (tile rows, tile columns, rows, columns), before the write.
         sums: of their lines.
+        group: bit lines that are written at the same time; 0: all.
     """
 
-    def __init__(self, plan: Counts | Trains, cells: Tensor, sums: Sums) -> None:
+    def __init__(self, plan: Counts | Trains, cells: Tensor, sums: Sums, group: int = 0) -> None:
         self.plan, self.sums, self.shape = plan, sums, tuple(cells.shape)
         self.found = np.zeros(3, np.int64)
         """What a law's trains add to."""
-        height, width = self.shape[2:]
-        self.surveys = [Survey.empty(height, width) for _ in range(self.shape[0] * self.shape[1])]
+        self.surveys = [Survey.empty(*own, group) for own in zip(sums.rows, sums.columns, strict=True)]
         if isinstance(plan, Counts):
-            self._look(cells, True)
+            counts = plan.pulses.detach().cpu().to(torch.int32).reshape(len(self.surveys), -1)
+            self._counts = counts.contiguous().numpy()
+            self._look(cells, False)
 
     def amounts(self, cells: Tensor, pulses: int, slots: int) -> Amounts:
         """What the write has found.
@@ -82,7 +84,7 @@ class PulseMeter:
             slots: of trains, added up over samples.
         """
         if isinstance(self.plan, Counts):
-            self._look(cells, False)
+            self._look(cells, True)
             return count_amounts(self.surveys, self.sums)
         tall, wide, height, width = self.shape
         fires = [_fires(words) for words in (self.plan.rows, self.plan.columns)]
@@ -91,13 +93,10 @@ class PulseMeter:
         found = self.found.astype(np.float64) * np.array([1, 1e-15, 1e-15])
         return train_amounts(found, float(pulses), rows, columns, self.sums, slots)
 
-    def _look(self, cells: Tensor, counts: bool) -> None:
-        assert isinstance(self.plan, Counts)
-        plan = np.ascontiguousarray(self.plan.pulses.detach().cpu().to(torch.int32).numpy())
-        seen = np.ascontiguousarray(cells.detach().cpu().numpy())
-        size = self.shape[2] * self.shape[3]
-        for number, (own, g) in enumerate(zip(plan.reshape(-1, size), seen.reshape(-1, size), strict=True)):
-            survey(self.surveys[number], own, g, self.shape[3], counts)
+    def _look(self, cells: Tensor, after: bool) -> None:
+        seen = cells.detach().cpu().contiguous().reshape(len(self.surveys), -1).numpy()
+        for out, own, g in zip(self.surveys, self._counts, seen, strict=True):
+            survey(out, own, g, after)
 
 
 def count_amounts(surveys: list[Survey], sums: Sums) -> Amounts:
@@ -108,23 +107,16 @@ def count_amounts(surveys: list[Survey], sums: Sums) -> Amounts:
         sums: of the tiles' lines.
     """
     found: Amounts = {}
+    wholes = [float(own.sum()) for own in sums.rows]
     for way, names in enumerate((_UP, _DOWN)):
-        heat = sum(tile.heat[way] for tile in surveys) / 2
-        slots = [int(tile.rows[way].sum()) for tile in surveys]
-        on_rows = sum(float(tile.rows[way] @ own) for tile, own in zip(surveys, sums.rows, strict=True))
-        on_columns = sum(float(tile.columns[way] @ own) for tile, own in zip(surveys, sums.columns, strict=True))
-        whole = sum(n * float(own.sum()) for n, own in zip(slots, sums.rows, strict=True))
-        beside = on_rows + on_columns - 2 * heat
-        values = (
-            sum(int(tile.columns[way].sum()) for tile in surveys),
-            heat,
-            sum(int(tile.written[way]) for tile in surveys),
-            sum(slots),
-            max(slots),
-            beside,
-            whole - beside - heat,
-        )
+        ways = [tile.found[way] for tile in surveys]
+        heat, slots = sum(own[HEAT] for own in ways) / 2, [own[SLOTS] for own in ways]
+        beside = sum(own[ON_ROWS] + own[ON_COLUMNS] for own in ways) - 2 * heat
+        whole = sum(n * own for n, own in zip(slots, wholes, strict=True))
+        pulses, written = (sum(own[what] for own in ways) for what in (PULSES, WRITTEN))
+        values = pulses, heat, written, sum(slots), max(slots), beside, whole - beside - heat
         found.update(zip(names, map(float, values), strict=True))
+    found[Amount.WRITTEN] = float(sum(tile.found[0, EITHER] for tile in surveys))
     return found
 
 
@@ -159,7 +151,7 @@ def train_amounts(
 
 def read_amounts(lines: Tensor, cells: Tensor, matrices: Matrices, sums: Sums, transposed: bool) -> Amounts:
     """Of a read: the sum of V^2 G, of the cells' conductances behind ideal lines; resistive ones take a part of the
-    voltage, and let word lines drive each other: their heat is what the sources deliver (`AbstractWires.power`).
+    voltage, and let word lines drive each other: their heat is what the sources deliver (`Matrices.power`).
 
     Arguments:
         lines: V, (tile rows or 1, tile columns or 1, samples, lines): what the driven lines carry.
@@ -168,31 +160,16 @@ def read_amounts(lines: Tensor, cells: Tensor, matrices: Matrices, sums: Sums, t
         sums: of the cells.
         transposed: the bit lines are driven.
     """
-    copies, driven = cells.shape[0 if transposed else 1], 0
+    copies = cells.shape[0 if transposed else 1]
     volts = lines.detach().cpu().flatten(0, 1).contiguous().numpy()
     found = np.zeros((len(volts), volts.shape[2]))
-    for own, voltage in zip(found, volts, strict=True):
-        driven += _add_squares(own, voltage)
+    driven = sum(squares(own, voltage) for own, voltage in zip(found, volts, strict=True))
     if matrices.wires.cheap:
         each = (sums.columns if transposed else sums.rows).reshape(*cells.shape[:2], -1)
         heat = float((found.reshape(*lines.shape[:2], -1) * each).sum())
     else:
         heat = float(matrices.power(cells, lines, transposed).sum())
     return {Amount.DRIVEN: driven * copies, Amount.SQUARE: float(found.sum()) * copies, Amount.READ_HEAT: heat}
-
-
-def _add_squares(total: np.ndarray, voltage: np.ndarray) -> int:
-    """Add V^2 of samples (samples, lines) to each line's; lines that are driven."""
-    samples, lines = voltage.shape
-    together = max(1, _LONG // lines)  # few lines: several samples side by side, in loops that fill the vector units
-    most = samples // together * together
-    wide = np.zeros(together * lines)
-    driven = squares(wide, voltage[:most].reshape(-1, together * lines)) if most else 0
-    total += wide.reshape(together, lines).sum(0)
-    return driven + (squares(total, voltage[most:]) if most < samples else 0)
-
-
-_LONG = 512
 
 
 def _fires(words: Tensor) -> np.ndarray:

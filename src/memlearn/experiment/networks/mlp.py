@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from typing import Literal
+from typing import Any, Literal
 
-from torch import nn
+from torch import Tensor, nn
 
-from ...core.component import setting
+from ...core.component import quantity, setting
+from ...core.errors import InputError
 from .base import AbstractNetwork, Image, Maker, Width, add_dense
 
 
@@ -18,6 +19,26 @@ class MLP(AbstractNetwork):
     kind: Literal["mlp"] = "mlp"
 
     hidden: tuple[Width, ...] = setting((64,), doc="neurons of each hidden layer; empty for a single layer of weights")
+
+    initial_levels: int | None = quantity(
+        None, unit="1", ge=2, doc="initial weights on so many even steps within +-initial_weight; none: any"
+    )
+    initial_shift: float = quantity(0.0, unit="1", doc="added to all initial weights")
+
+    def model_post_init(self, context: Any) -> None:
+        """Steps need ends."""
+        super().model_post_init(context)
+        if self.initial_levels is not None and self.initial_weight is None:
+            allowed = "needs initial_weight, the largest of them"
+            raise InputError("initial_levels", self.initial_levels, allowed, "Set network.initial_weight.")
+
+    def start(self, weight: Tensor) -> Tensor:
+        """Initial weights, of uniform ones between -initial_weight and initial_weight."""
+        if self.initial_levels is not None and self.initial_weight is not None:
+            place = ((weight / self.initial_weight + 1) / 2 * self.initial_levels).floor()
+            top = self.initial_levels - 1
+            weight = (2 * place.clamp(0, top) / top - 1) * self.initial_weight
+        return weight + self.initial_shift
 
     @property
     def layers(self) -> int:

@@ -20,7 +20,7 @@ from ...ops import fused_reads, write_noise
 from ...programming.heat import Amounts, Sums
 from ...tile import Tile
 from ..rule import Rule
-from .heat import enter_reads, line_sums, reads_meter
+from .heat import Meter, enter_reads, line_sums, reads_meter
 from .reads import loss_of, neuron_of, port_of, switches_of
 
 MAPPINGS = {ReferenceColumn: fused_reads.REFERENCE_COLUMN, DifferentialPair: fused_reads.DIFFERENTIAL_PAIR}
@@ -54,13 +54,14 @@ class AbstractFused(ABC):
     def __init__(self, rule: Rule, layers: list[Linear], neurons: list[nn.Module], loss: object) -> None:
         self.rule, self.layers, self.neurons, self.loss = rule, layers, neurons, loss
         self.tiles = [layer.tile for layer in layers if isinstance(layer.tile, Tile)]
+        self.sums: list[Sums] = []
 
     @abstractmethod
     def run(
-        self, inputs: np.ndarray, labels: np.ndarray, batch: int, tally: np.ndarray, reads: np.ndarray
+        self, inputs: np.ndarray, labels: np.ndarray, batch: int, tally: np.ndarray, meter: Meter
     ) -> tuple[float, int]:
         """Loss sum and right answers; adds pulses, cells pulsed and slots of each layer to `tally` (L, tallied), and
-        what reads find in the cells to `reads`, see `heat.reads_meter`."""
+        what reads find in the cells to the first of `meter`, see `heat.reads_meter`; `sums` are those before."""
 
     @abstractmethod
     def pulse_amounts(self, number: int, sums: Sums, slots: int) -> Amounts:
@@ -89,8 +90,10 @@ class AbstractFused(ABC):
         """
         tally = np.zeros((len(self.tiles), self.tallied), np.int64)
         rows = self._checked(inputs, labels).detach().contiguous().numpy()
-        reads, before = reads_meter(self.tiles), line_sums(self.tiles) if self.tiles[0].measures else []
-        loss, correct = self.run(rows, labels.numpy(), batch, tally, reads)
+        before = line_sums(self.tiles) if self.tiles[0].measures else []
+        meter = reads_meter(self.tiles, before)
+        self.sums, reads = before, meter[0]
+        loss, correct = self.run(rows, labels.numpy(), batch, tally, meter)
         self._account(len(inputs), -(-len(inputs) // batch), tally)
         for number, (tile, first, last) in enumerate(zip(self.tiles, before, line_sums(self.tiles), strict=False)):
             self.enter_heat(number, tile, first.mean(last), reads[number], int(tally[number, 2]))

@@ -8,13 +8,13 @@ from typing import ClassVar
 import numpy as np
 
 from ...ops import fused_counts
-from ...ops.heat import Survey
 from ...programming import BlindPulses, RoundedCounts, Sign, Threshold
 from ...programming.heat import Amounts, Sums, count_amounts
 from ...tile import Tile
 from ..accumulate import BatchCounter, DigitalValue, PersistentCounter
 from ..rule import Rule
 from .base import AbstractFused, unsettled_of
+from .heat import Meter, surveys
 
 _compiled = lru_cache(maxsize=None)(fused_counts.compile_counting)
 
@@ -26,7 +26,7 @@ class FusedCounts(AbstractFused):
     unsettled: ClassVar[bool] = True
 
     def run(
-        self, inputs: np.ndarray, labels: np.ndarray, batch: int, tally: np.ndarray, reads: np.ndarray
+        self, inputs: np.ndarray, labels: np.ndarray, batch: int, tally: np.ndarray, meter: Meter
     ) -> tuple[float, int]:
         """See `AbstractFused.run`."""
         layers, keys = self.layer_settings(), tuple(self._keys(tile) for tile in self.tiles)
@@ -35,9 +35,9 @@ class FusedCounts(AbstractFused):
         scratch = fused_counts.scratch_for(layers, min(batch, len(inputs)))
         kernel = _compiled(self.tiles[0].array.device.kernels)
         images, step = self.images(inputs, labels, batch, layers), self.rule.steps
-        self.found = tuple(Survey.empty(layer.height, layer.width) for layer in layers)
-        meter = reads, self.found
-        return kernel(*images, keys, *self.kernel_loss(), step, self.unsettled_cells(), memory, scratch, tally, meter)
+        self.found = surveys(self.tiles, self.sums, meter[1])
+        both = meter, self.found
+        return kernel(*images, keys, *self.kernel_loss(), step, self.unsettled_cells(), memory, scratch, tally, both)
 
     def pulse_amounts(self, number: int, sums: Sums, slots: int) -> Amounts:
         """See `AbstractFused.pulse_amounts`."""

@@ -5,13 +5,39 @@ from __future__ import annotations
 import numpy as np
 
 from ...core.ledger import Amount, Pass
+from ...ops.heat import Survey
 from ...programming.heat import Amounts, Sums
 from ...tile import Tile
 
+Meter = tuple[np.ndarray, tuple[np.ndarray, ...], tuple[np.ndarray, ...]]
+"""What reads find, (L, 2, 3), and conductances of word lines and of bit lines, S, which a kernel keeps up to date."""
 
-def reads_meter(tiles: list[Tile]) -> np.ndarray:
-    """Room for what reads find, (L, 2, 3); without layers where no ledger measures."""
-    return np.zeros((len(tiles) if tiles[0].measures else 0, 2, 3))
+
+def reads_meter(tiles: list[Tile], sums: list[Sums]) -> Meter:
+    """Room for what reads find; without layers where no ledger measures, which have no sums either.
+
+    Arguments:
+        tiles: of the layers.
+        sums: of their lines, tile by tile.
+    """
+    if not sums:
+        nothing = tuple(np.zeros(0) for _ in tiles)
+        return np.zeros((0, 2, 3)), nothing, nothing
+    return np.zeros((len(tiles), 2, 3)), tuple(own.rows[0].copy() for own in sums), tuple(np.zeros(0) for _ in tiles)
+
+
+def surveys(tiles: list[Tile], sums: list[Sums], rows: tuple[np.ndarray, ...]) -> tuple[Survey, ...]:
+    """Room for what pulses find.
+
+    Arguments:
+        tiles: of the layers.
+        sums: of their lines, or none.
+        rows: the sums of word lines that the kernel keeps.
+    """
+    columns = [own.columns[0] for own in sums] or [np.zeros(tile.conductance.shape[3]) for tile in tiles]
+    groups = [tile.write_group for tile in tiles]
+    empty = (Survey.empty(*own) for own in zip(rows, columns, groups, strict=True))
+    return tuple(own._replace(rows=kept) for own, kept in zip(empty, rows, strict=True))
 
 
 def enter_reads(tile: Tile, found: np.ndarray) -> None:

@@ -15,6 +15,7 @@ from ..accumulate import PerSample
 from ..credit import TwinBackprop
 from ..rule import Rule
 from .base import AbstractFused, unsettled_of
+from .heat import Meter
 
 _compiled = lru_cache(maxsize=None)(fused_sgd.compile_sgd)
 
@@ -26,7 +27,7 @@ class FusedSGD(AbstractFused):
     unsettled: ClassVar[bool] = True
 
     def run(
-        self, inputs: np.ndarray, labels: np.ndarray, batch: int, tally: np.ndarray, reads: np.ndarray
+        self, inputs: np.ndarray, labels: np.ndarray, batch: int, tally: np.ndarray, meter: Meter
     ) -> tuple[float, int]:
         """See `AbstractFused.run`."""
         layers, keys = self.layer_settings(), self.stream_keys()
@@ -35,12 +36,16 @@ class FusedSGD(AbstractFused):
         images, step = self.images(inputs, labels, batch, layers), self.rule.steps
         self.found = (
             np.zeros((len(self.tiles), 3), np.int64),
-            tuple(np.zeros(layer.height, np.int64) for layer in layers),
-            tuple(np.zeros(layer.width, np.int64) for layer in layers),
+            tuple(np.zeros(layer.height, np.int32) for layer in layers),
+            tuple(np.zeros(layer.width, np.int32) for layer in layers),
         )
         self.sent = tally[:, 0]
-        meter = reads, *self.found
-        return kernel(*images, keys, *self.kernel_loss(), step, self.unsettled_cells(), scratch, tally, meter)
+        if self.sums and not any(tile.array.device.write_noise.active for tile in self.tiles):
+            meter = *meter[:2], tuple(own.columns[0].copy() for own in self.sums)
+        else:  # write noise moves what reads see of every cell that a train has reached
+            meter = meter[0], meter[2], meter[2]
+        everything = meter, *self.found
+        return kernel(*images, keys, *self.kernel_loss(), step, self.unsettled_cells(), scratch, tally, everything)
 
     def pulse_amounts(self, number: int, sums: Sums, slots: int) -> Amounts:
         """See `AbstractFused.pulse_amounts`."""

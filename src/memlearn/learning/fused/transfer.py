@@ -22,7 +22,7 @@ from ..credit import TwinBackprop
 from ..rule import Rule
 from .base import AbstractFused, seen_of, unsettled_of
 from .chain import cells_of, chain_of
-from .heat import enter_reads, line_sums
+from .heat import Meter, enter_reads, line_sums
 
 _compiled = lru_cache(maxsize=None)(fused_transfer.compile_transfer)
 _BUFFERS = {"none": fused_transfer.NONE, "digital": fused_transfer.DIGITAL, "average": fused_transfer.AVERAGE}
@@ -42,7 +42,7 @@ class FusedTransfer(AbstractFused):
         self.tallied = fused_transfer.FAST + fused_transfer.EACH * (len(self.chains[0].parts) - 1)
 
     def run(
-        self, inputs: np.ndarray, labels: np.ndarray, batch: int, tally: np.ndarray, reads: np.ndarray
+        self, inputs: np.ndarray, labels: np.ndarray, batch: int, tally: np.ndarray, meter: Meter
     ) -> tuple[float, int]:
         """See `AbstractFused.run`."""
         layers, keys = self.layer_settings(), tuple(chain.keys() for chain in self.chains)
@@ -51,18 +51,19 @@ class FusedTransfer(AbstractFused):
         kernel = _compiled(first.fast.array.device.kernels, first.slow.array.device.kernels, more > 1)
         images, step = self.images(inputs, labels, batch, layers), self.rule.steps
         self.found = np.zeros((len(layers), 3), np.int64)
-        rows = tuple(np.zeros(layer.height, np.int64) for layer in layers)
-        columns = tuple(np.zeros(layer.width, np.int64) for layer in layers)
+        rows = tuple(np.zeros(layer.height, np.int32) for layer in layers)
+        columns = tuple(np.zeros(layer.width, np.int32) for layer in layers)
         self.fires = list(zip(rows, columns, strict=True))
-        self.surveys = tuple(
-            tuple(Survey.empty(layer.height, layer.width) for _ in range(more)) for layer in layers
-        )
+        before, nothing = self._sums() if self.sums else [], tuple(np.zeros(0) for _ in layers)
+        sharing = first.slow.array.crossbar.write_sharing
+        ends = [[(own.rows[0], own.columns[0]) for own in each] for each in before]
+        ends = ends or [[(np.zeros(layer.height), np.zeros(layer.width))] * more for layer in layers]
+        self.surveys = tuple(tuple(Survey.empty(*own, sharing) for own in each[:more]) for each in ends)
         self.read_off, self.tally = np.zeros((len(layers), more)), tally
-        before = self._sums() if len(reads) else []
-        meter = reads, self.found, rows, columns, self.surveys, self.read_off
-        outcome = kernel(*images, keys, *self.kernel_loss(), step, self._arrays(), scratch, tally, meter)
-        after = self._sums() if len(reads) else []
-        self.sums = [[a.mean(b) for a, b in zip(*pair, strict=True)] for pair in zip(before, after, strict=True)]
+        everything = (meter[0], nothing, nothing), self.found, rows, columns, self.surveys, self.read_off
+        outcome = kernel(*images, keys, *self.kernel_loss(), step, self._arrays(), scratch, tally, everything)
+        after = self._sums() if before else []
+        self.part_sums = [[a.mean(b) for a, b in zip(*pair, strict=True)] for pair in zip(before, after, strict=True)]
         return outcome
 
     def pulse_amounts(self, number: int, sums: Sums, slots: int) -> Amounts:
@@ -71,7 +72,7 @@ class FusedTransfer(AbstractFused):
 
     def enter_heat(self, number: int, tile: Tile, sums: Sums, reads: np.ndarray, slots: int) -> None:
         """See `AbstractFused.enter_heat`; of arrays that are read together, each by its share of the lines' sums."""
-        chain, own, shares = self.chains[number], self.sums[number], [reads]
+        chain, own, shares = self.chains[number], self.part_sums[number], [reads]
         if chain.cell.gamma:
             parts = [float(one.rows.sum()) for one in own]
             whole = float(np.dot((1.0, *chain.gains), parts))

@@ -17,6 +17,7 @@ from ..accumulate import FloatTwin
 from ..credit import TwinBackprop
 from ..rule import Rule
 from .base import AbstractFused
+from .heat import Meter
 
 _compiled = lru_cache(maxsize=None)(fused_counts.compile_twin)
 
@@ -28,7 +29,7 @@ class FusedTwin(AbstractFused):
     tallied = 11
 
     def run(
-        self, inputs: np.ndarray, labels: np.ndarray, batch: int, tally: np.ndarray, reads: np.ndarray
+        self, inputs: np.ndarray, labels: np.ndarray, batch: int, tally: np.ndarray, meter: Meter
     ) -> tuple[float, int]:
         """See `AbstractFused.run`."""
         layers, scheme = self.layer_settings(), self._scheme
@@ -38,7 +39,7 @@ class FusedTwin(AbstractFused):
         kernel = _compiled(self.tiles[0].array.device.kernels)
         images, most = self.images(inputs, labels, batch, layers), (scheme.events, scheme.max_pulses)
         memory = twins, levels, self.backs()
-        return kernel(*images, keys, *self.kernel_loss(), most, self.cells(), memory, scratch, tally, reads)
+        return kernel(*images, keys, *self.kernel_loss(), most, self.cells(), memory, scratch, tally, meter)
 
     def pulse_amounts(self, number: int, sums: Sums, slots: int) -> Amounts:
         """See `AbstractFused.pulse_amounts`: closed loops count the doses of their pulses themselves."""
@@ -58,6 +59,8 @@ class FusedTwin(AbstractFused):
             and type(writer.scheme) is WriteVerify
             and not writer.scheme.patience
             and writer.scheme.tolerance_low is None
+            and not writer.scheme.erase
+            and writer.cells == "changed"
             and writer.parallel != "column"
         )
 

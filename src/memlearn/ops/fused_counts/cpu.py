@@ -21,7 +21,7 @@ import numpy as np
 
 from ..fused_reads.cpu import REFERENCE_COLUMN, Layer, find_errors, signals_for, work_for
 from ..guard import Guarded, tagged
-from ..heat import look_at_lines
+from ..heat import look_after, look_before, pulsed
 from ..pulse_update.cpu import Kernels
 from ..random.cpu import subkey, threefry, uniform
 from ..write_noise.cpu import Unsettled, see_written
@@ -236,8 +236,9 @@ def _count_line(layer, pulses, numbers, unit, i, shifts, lot) -> Any:  # noqa: A
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def _plan_lines(layer, span, signals, memory, due, plan, unit, lines, lot):  # noqa: ANN001, ANN202, PLR0913
-    """Accumulate and count some lines of a layer into the plan of their cells.
+def _plan_lines(layer, span, signals, memory, due, plan, unit, lines, lot, look):  # noqa: ANN001, ANN202, PLR0913
+    """Accumulate and count some lines of a layer into the plan of their cells; `look` at them, where that is wanted:
+    whether, a `heat.Survey` and the cells.
 
     Returns:
         First and one past the last line with pulses; most pulses of a cell.
@@ -261,8 +262,20 @@ def _plan_lines(layer, span, signals, memory, due, plan, unit, lines, lot):  # n
             due[i] = largest > 0 and _settle(numbers, asked, f32(update.taken), unit)
         if largest > 0:
             _onto_cells(layer, plan, i, asked)
+            if look[0]:
+                begin, end = i * layer.width, (i + 1) * layer.width
+                look_before(look[1], plan[begin:end], look[2][begin:end], i)
             first, last, most = min(first, i), i + 1, max(most, largest)
     return first, last, most
+
+
+@numba.njit(cache=True, error_model="numpy", nogil=True)
+def _look_again(look, plan, width, first, last) -> None:  # noqa: ANN001
+    """At the lines that have been pulsed."""
+    for i in range(first, last):
+        begin, end = i * width, (i + 1) * width
+        if pulsed(plan[begin:end]):
+            look_after(look[1], plan[begin:end], look[2][begin:end], i)
 
 
 def compile_counting(kernels: Kernels) -> Callable[..., tuple[float, int]]:
@@ -276,8 +289,8 @@ def compile_counting(kernels: Kernels) -> Callable[..., tuple[float, int]]:
         -> (loss sum, correct): arguments as of `fused_sgd.compile_sgd`, the layers with `Counting`; `memory` a tuple of
         float32 numbers (R, C), of any size where none are kept; `scratch` from `scratch_for`; `tally` int64 (L, 3):
         pulses, cells pulsed, and per step the largest number of pulses, added up; `meter` of `fused_reads.find_errors`,
-        and a tuple of `heat.Survey` for each layer, added to where the first has layers: `heat` is of the cells before
-        and after each write, added up.
+        and a tuple of `heat.Survey` for each layer, whose `rows` are the sums there, added to where it measures:
+        heat is of the cells before and after each write, added up.
     """
     counts_body, fingerprint = kernels.counts_body, kernels.fingerprint
 
@@ -288,14 +301,14 @@ def compile_counting(kernels: Kernels) -> Callable[..., tuple[float, int]]:
         _ = fingerprint  # part of the cache key
         conductances, parameters, counters, memories, seen = cells
         signals, work, plans, dues, lines = scratch
-        reads, surveys = meter
-        measures = reads.shape[0] > 0
+        found, surveys = meter
+        measures = found[0].shape[0] > 0
         total, correct = 0.0, 0
         for start in range(0, inputs.shape[0], batch):
             samples, number = min(batch, inputs.shape[0] - start), start // batch
             here, weights = slice(start, start + samples), (seen, seen)
             lost, right = find_errors(
-                layers, switches, loss, margin, number, weights, (inputs[here], labels[here]), signals, work, reads
+                layers, switches, loss, margin, number, weights, (inputs[here], labels[here]), signals, work, found
             )
             total, correct = total + lost, correct + right
             for n in range(len(layers)):
@@ -306,12 +319,13 @@ def compile_counting(kernels: Kernels) -> Callable[..., tuple[float, int]]:
                 unit = _unit(layer, own[0], own[1], lines[2][: layer.columns], lines)
                 for top in range(0, layer.rows, together):
                     span = top, min(top + together, layer.rows)
-                    first, last, largest = _plan_lines(layer, span, own, memory[n], dues[n], plans[n], unit, lines, lot)
+                    look = measures, surveys[n], seen[n]
+                    first, last, largest = _plan_lines(
+                        layer, span, own, memory[n], dues[n], plans[n], unit, lines, lot, look
+                    )
                     if largest == 0:
                         continue
                     most, cut = max(most, largest), (first * layer.width, last * layer.width)
-                    if measures:
-                        look_at_lines(surveys[n], plans[n], seen[n], layer.width, first, last, True)
                     sent, touched = counts_body(
                         conductances[n],
                         parameters[n],
@@ -327,7 +341,7 @@ def compile_counting(kernels: Kernels) -> Callable[..., tuple[float, int]]:
                         state = conductances[n], parameters[n], counters[n], memories[n]
                         see_written(seen[n], state, layer.update.written, event, *cut)
                     if measures:
-                        look_at_lines(surveys[n], plans[n], seen[n], layer.width, first, last, False)
+                        _look_again(look, plans[n], layer.width, first, last)
                     tally[n, 0] += sent
                     tally[n, 1] += touched
                 tally[n, 2] += most

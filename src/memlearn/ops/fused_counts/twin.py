@@ -77,13 +77,13 @@ def compile_twin(kernels: Kernels) -> Callable[..., tuple[float, int]]:
         kernels: the law's pulse kernels, whose single pulse is compiled in.
 
     Returns:
-        train(inputs, labels, batch, layers, switches, keys, loss, margin, turn, cells, memory, scratch, tally, reads)
+        train(inputs, labels, batch, layers, switches, keys, loss, margin, turn, cells, memory, scratch, tally, meter)
         -> (loss sum, correct): arguments as of `fused_sgd.compile_sgd`, the layers with `Twin`; `keys` a tuple of
         `write_verify.keys`; `turn` event numbers of one write, most pulses of a cell; `memory` tuples of twins and
         levels, float32 (R, C), and of the flat weights that errors go back through; `scratch` from `twin_scratch_for`;
         `tally` int64 (L, 11): pulses, cells pulsed, cells written, cells given up, single reads; then pulses and reads
         one after another where a row, and where the whole array, is served at a time; then the conductances before
-        pulses up, and down, added up, fS; `reads` of `fused_reads.find_errors`.
+        pulses up, and down, added up, fS; `meter` of `fused_reads.find_errors`, whose sums of word lines are kept.
     """
     bring, fingerprint = compile_bring(kernels), kernels.fingerprint
 
@@ -125,7 +125,7 @@ def compile_twin(kernels: Kernels) -> Callable[..., tuple[float, int]]:
     @Guarded
     @numba.njit(cache=True, error_model="numpy", nogil=True)
     @tagged(fingerprint)
-    def train(inputs, labels, batch, layers, switches, keys, loss, margin, turn, cells, memory, scratch, tally, reads):  # noqa: ANN001, ANN202, PLR0913
+    def train(inputs, labels, batch, layers, switches, keys, loss, margin, turn, cells, memory, scratch, tally, meter):  # noqa: ANN001, ANN202, PLR0913
         _ = fingerprint  # part of the cache key
         conductances, parameters, counters = cells
         twins, levels, backs = memory
@@ -136,7 +136,7 @@ def compile_twin(kernels: Kernels) -> Callable[..., tuple[float, int]]:
             samples, number = min(batch, inputs.shape[0] - start), start // batch
             here, weights = slice(start, start + samples), (conductances, backs)
             lost, right = find_errors(
-                layers, switches, loss, margin, number, weights, (inputs[here], labels[here]), signals, work, reads
+                layers, switches, loss, margin, number, weights, (inputs[here], labels[here]), signals, work, meter
             )
             total, correct = total + lost, correct + right
             for n in range(len(layers)):
@@ -152,6 +152,8 @@ def compile_twin(kernels: Kernels) -> Callable[..., tuple[float, int]]:
                         if _quantise(after, twin, level, f32(update.step), f32(update.held)):
                             program_line(layer, own, i, level, after, key, most, turns, tally[n], longest)
                             level[:] = after
+                            if meter[1][n].shape[0] > 0:
+                                meter[1][n][i] = own[0][i * layer.width : (i + 1) * layer.width].sum()
                     if not update.residual:
                         twin[:] = level
                 tally[n, 7] += longest[2]

@@ -197,7 +197,7 @@ def _sum(values) -> Any:  # noqa: ANN001
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def measure(found, squares, voltage, g, size, back) -> None:  # noqa: ANN001
+def measure(found, squares, voltage, g, size, back, sums) -> None:  # noqa: ANN001
     """Add up what a read finds in its cells: a sum over a driven line's cells serves all samples of the batch.
 
     Arguments:
@@ -207,6 +207,7 @@ def measure(found, squares, voltage, g, size, back) -> None:  # noqa: ANN001
         g: flat cells.
         size: samples, height, width.
         back: the bit lines are driven.
+        sums: float64: conductances of the driven lines, S, where somebody keeps them; else of no length.
     """
     samples, height, width = size
     lines = squares[: width if back else height]
@@ -215,6 +216,9 @@ def measure(found, squares, voltage, g, size, back) -> None:  # noqa: ANN001
         found[0] += _square(lines, voltage[b, : lines.shape[0]])
     found[1] += np.float64(_sum(lines))
     heat = 0.0
+    if sums.shape[0] > 0:
+        found[2] += _weighted(lines, sums)
+        return
     for i in range(height):
         row = g[i * width : (i + 1) * width]
         if back:
@@ -222,6 +226,15 @@ def measure(found, squares, voltage, g, size, back) -> None:  # noqa: ANN001
         elif lines[i] != 0:
             heat += np.float64(lines[i]) * np.float64(_sum(row))
     found[2] += heat
+
+
+@numba.njit(cache=True, error_model="numpy", nogil=True, fastmath=_ORDERLESS)
+def _weighted(lines, sums) -> Any:  # noqa: ANN001
+    """Sum of squares (lines) times the conductances of their lines, of which there may be more."""
+    total = 0.0
+    for i in range(lines.shape[0]):
+        total += np.float64(lines[i]) * sums[i]
+    return total
 
 
 @register_jitable
@@ -391,6 +404,7 @@ def find_errors(layers, switches, loss, margin, number, weights, data, signals, 
         data: inputs (S, features) and labels (S,).
         signals, work: from `signals_for` and `work_for`.
         meter: float64 (L, 2, 3), added to: what reads forward and back find in the cells, see `measure`; or (0, 2, 3).
+            Then tuples of the sums of conductances of word lines, and of bit lines, of each layer, as of `measure`.
 
     Returns:
         Loss summed over samples, right answers.
@@ -398,7 +412,8 @@ def find_errors(layers, switches, loss, margin, number, weights, data, signals, 
     registers, wanted, derivatives = signals
     inputs, labels = data
     voltage, current, sums, scales, lot = work
-    measures = meter.shape[0] > 0
+    reads, word_sums, bit_sums = meter
+    measures = reads.shape[0] > 0
     conductances, backs = weights
     depth, samples = len(layers), inputs.shape[0]
     registers[0][:samples, : layers[0].rows - layers[0].bias] = inputs
@@ -408,7 +423,7 @@ def find_errors(layers, switches, loss, margin, number, weights, data, signals, 
         forward(layer, registers[n], sums, voltage, current, scales, conductances[n], samples)
         if measures:
             size = samples, layer.rows, layer.width
-            measure(meter[n, 0], current.reshape(-1), voltage, conductances[n], size, False)
+            measure(reads[n, 0], current.reshape(-1), voltage, conductances[n], size, False, word_sums[n])
         if n + 1 < depth:
             fire_neurons(layer, sums, registers[n + 1], derivatives[n], samples)
     classes = layers[depth - 1].columns
@@ -417,7 +432,7 @@ def find_errors(layers, switches, loss, margin, number, weights, data, signals, 
         backward(layers[n], wanted[n], sums, voltage, current, scales, backs[n], samples)
         if measures and layers[n].backward.sense != TWIN:
             size = samples, layers[n].height, layers[n].width
-            measure(meter[n, 1], current.reshape(-1), voltage, conductances[n], size, True)
+            measure(reads[n, 1], current.reshape(-1), voltage, conductances[n], size, True, bit_sums[n])
         for b in range(samples):
             for j in range(layers[n - 1].columns):
                 wanted[n - 1][b, j] = sums[b, j] * derivatives[n - 1][b, j]

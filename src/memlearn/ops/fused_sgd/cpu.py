@@ -80,9 +80,10 @@ def compile_sgd(kernels: Kernels) -> Callable[..., tuple[float, int]]:
         and `keys` a tuple of `Layer` (with `Trains`) and `Keys`; `switches` of the first layer; `step` the rule's step
         count; `cells` tuples of flat conductances, parameters, counters, memory of effects, and what reads see, which
         may be the conductances themselves; `scratch` from `scratch_for`; `tally` int64
-        (L, 3): pulses, cells pulsed, train slots, added up; `meter` that of `find_errors`, and, added to where it has
-        layers, int64 (L, 3): pulses up, conductance that pulses up and down find in their cells, fS; and tuples of the
-        times that word lines and bit lines fire, int64 (lines).
+        (L, 3): pulses, cells pulsed, train slots, added up; `meter` that of `find_errors`, whose sums of lines, of no
+        length where write noise is at work, are kept up to date, and, added to where it measures, int64 (L, 3): pulses
+        up, conductance that pulses up and down find in their cells, fS; and tuples of the times that word lines and bit
+        lines fire, int32 (lines).
     """
     trains_body, fingerprint = kernels.trains_body, kernels.fingerprint
 
@@ -95,6 +96,7 @@ def compile_sgd(kernels: Kernels) -> Callable[..., tuple[float, int]]:
         signals, work, row_trains, column_trains = scratch
         registers, wanted = signals[0], signals[1]
         reads, found, row_fires, column_fires = meter
+        measures = reads[0].shape[0] > 0
         total, correct = 0.0, 0
         for start in range(0, inputs.shape[0], batch):
             samples, number = min(batch, inputs.shape[0] - start), start // batch
@@ -120,6 +122,7 @@ def compile_sgd(kernels: Kernels) -> Callable[..., tuple[float, int]]:
                     key.update_event + number,
                     0,
                     layer.height,
+                    (reads[1][n], reads[2][n]),
                 )
                 if layer.update.written.active:
                     own = conductances[n], parameters[n], counters[n], memories[n]
@@ -127,7 +130,7 @@ def compile_sgd(kernels: Kernels) -> Callable[..., tuple[float, int]]:
                 tally[n, 0] += pulses
                 tally[n, 1] += touched
                 tally[n, 2] += longest * samples
-                if reads.shape[0] > 0:
+                if measures:
                     found[n, 0] += ups
                     found[n, 1] += rise
                     found[n, 2] += fall

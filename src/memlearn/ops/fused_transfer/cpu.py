@@ -143,14 +143,14 @@ def compile_transfer(fast: Kernels, slow: Kernels, several: bool) -> Callable[..
         if several:  # a branch that is gone where laws may differ
             noise = layer.noise if part > 1 else noise
         if heats[0]:
-            look_at_line(heats[4][part - 1], plan[first:last], seen[first:last], line, True)
+            look_at_line(heats[4][part - 1], plan[first:last], seen[first:last], line, False)
         pulses, touched = counts_body(
             own[0], own[1], own[2], plan, noise, u32(goal.cycle0), u32(goal.cycle1), event, first, last
         )
         if update.written[part - 1].active:
             see_written(seen, own, update.written[part - 1], event, first, last)
         if heats[0]:
-            look_at_line(heats[4][part - 1], plan[first:last], seen[first:last], line, False)
+            look_at_line(heats[4][part - 1], plan[first:last], seen[first:last], line, True)
         plan[first:last] = 0
         done[0] += pulses
         done[1] += touched
@@ -245,7 +245,7 @@ def compile_transfer(fast: Kernels, slow: Kernels, several: bool) -> Callable[..
         _ = fingerprint  # part of the cache key
         chains, seen, shown, memory, kept = arrays
         reads, found, row_fires, column_fires, surveys, read_off = meter
-        measures = reads.shape[0] > 0
+        measures = reads[0].shape[0] > 0
         signals, work, row_trains, column_trains, rooms = scratch
         registers, wanted = signals[0], signals[1]
         total, correct = 0.0, 0

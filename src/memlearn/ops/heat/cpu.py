@@ -14,22 +14,28 @@ f32, i32 = np.float32, np.int32
 _ORDERLESS: Any = {"contract": True, "reassoc": True, "nsz": True}
 
 
-class Survey(NamedTuple):
-    """What is added up of a tile; up first, then down."""
+PULSES, HEAT, WRITTEN, SLOTS, ON_ROWS, ON_COLUMNS, EITHER = range(7)
+"""What is added up of each direction: pulses; conductance of the cells, pulse by pulse, S; writes of groups of a word
+line with any; most pulses of a cell of each of these; and the conductance of the word line, slot by slot, and of the
+bit line, pulse by pulse, S; and, up, writes of groups with any of either direction."""
 
-    heat: np.ndarray
-    """float64 (2,): conductance of the cells, pulse by pulse, S."""
+
+class Survey(NamedTuple):
+    """What is added up of a tile."""
+
+    found: np.ndarray
+    """float64 (2, 7): up and down."""
     rows: np.ndarray
-    """int64 (2, rows): most pulses of a cell of each word line."""
+    """float64 (rows,): conductance of each word line, S, as it is now; looks after a write keep it so."""
     columns: np.ndarray
-    """int64 (2, columns): pulses of each bit line."""
-    written: np.ndarray
-    """int64 (2,): word lines with any."""
+    """float32 (columns,): of each bit line, S, as it was at the beginning."""
+    group: int
+    """Bit lines that are written at the same time."""
 
     @classmethod
-    def empty(cls, rows: int, columns: int) -> Survey:
-        """Nothing yet."""
-        return cls(np.zeros(2), np.zeros((2, rows), np.int64), np.zeros((2, columns), np.int64), np.zeros(2, np.int64))
+    def empty(cls, rows: np.ndarray, columns: np.ndarray, group: int = 0) -> Survey:
+        """Nothing yet, of a tile with such sums of conductances, S; `group` 0: all bit lines at the same time."""
+        return cls(np.zeros((2, 7)), rows.astype(np.float64), columns.astype(np.float32), group or len(columns))
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
@@ -42,27 +48,105 @@ def pulsed(plan) -> Any:  # noqa: ANN001
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True, fastmath=_ORDERLESS)
-def heat_of_line(plan, g) -> tuple[Any, Any]:  # noqa: ANN001
-    """sum of pulses x conductance of a line, up and down, S."""
-    rise, fall = f32(0), f32(0)
+def _look(plan, g, columns) -> tuple[Any, ...]:  # noqa: ANN001
+    """sums of pulses x conductance of the cells, and of their bit lines, up and down, S; pulses up less those down;
+    most of a cell up, and down with a sign."""
+    rise, fall, on_up, on_down = f32(0), f32(0), f32(0), f32(0)
+    net, most, least = i32(0), i32(0), i32(0)
     for j in range(plan.shape[0]):
-        n, x = f32(plan[j]), f32(g[j])
-        rise += max(n, f32(0)) * x
-        fall += max(-n, f32(0)) * x
-    return np.float64(rise), np.float64(fall)
+        p = plan[j]
+        n = f32(p)
+        u = max(n, f32(0))
+        d = u - n
+        rise += u * g[j]
+        fall += d * g[j]
+        on_up += u * columns[j]
+        on_down += d * columns[j]
+        net = i32(net + p)
+        most, least = max(most, p), min(least, p)
+    return rise, fall, on_up, on_down, net, most, least
+
+
+@numba.njit(cache=True, error_model="numpy", nogil=True, fastmath=_ORDERLESS)
+def _look_again(plan, g) -> tuple[Any, Any, Any]:  # noqa: ANN001
+    """sums of pulses x conductance up and down, and of conductance, S."""
+    rise, fall, total = f32(0), f32(0), f32(0)
+    for j in range(plan.shape[0]):
+        n, x = f32(plan[j]), g[j]
+        u = max(n, f32(0))
+        rise += u * x
+        fall += (u - n) * x
+        total += x
+    return rise, fall, total
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def count_line(plan, up, down) -> tuple[Any, Any]:  # noqa: ANN001
-    """Add the pulses of a line to those of its columns, int32; most pulses up and down of a cell."""
+def _ups(plan) -> Any:  # noqa: ANN001
+    found = i32(0)
+    for j in range(plan.shape[0]):
+        found += max(plan[j], i32(0))
+    return np.int64(found)
+
+
+@numba.njit(cache=True, error_model="numpy", nogil=True)
+def _ends(plan) -> tuple[Any, Any]:  # noqa: ANN001
+    """Most pulses of a cell, up and down."""
     most, least = i32(0), i32(0)
     for j in range(plan.shape[0]):
-        n = plan[j]
-        rise, fall = max(n, i32(0)), max(i32(-n), i32(0))
-        most, least = max(most, rise), max(least, fall)
-        up[j] += rise
-        down[j] += fall
-    return np.int64(most), np.int64(least)
+        most, least = max(most, plan[j]), min(least, plan[j])
+    return np.int64(most), -np.int64(least)
+
+
+@numba.njit(cache=True, error_model="numpy", nogil=True)
+def _enter_turns(found, most, least, row) -> None:  # noqa: ANN001
+    """A group of cells of a word line is selected for as long as that cell takes which takes longest."""
+    found[0, WRITTEN] += most > 0
+    found[1, WRITTEN] += least > 0
+    found[0, EITHER] += most + least > 0
+    found[0, SLOTS] += most
+    found[1, SLOTS] += least
+    found[0, ON_ROWS] += most * row
+    found[1, ON_ROWS] += least * row
+
+
+@numba.njit(cache=True, error_model="numpy", nogil=True)
+def look_before(out, plan, g, line) -> None:  # noqa: ANN001
+    """Add what a plan finds in the cells of a word line before the write.
+
+    Arguments:
+        out: `Survey` of the tile.
+        plan, g: of the line, (width,).
+        line: which.
+    """
+    found, rows, columns, group = out
+    rise, fall, on_up, on_down, net, most, least = _look(plan, g, columns)
+    if most == 0 and least == 0:
+        return
+    ups = _ups(plan) if most > 0 and least < 0 else np.int64(max(net, i32(0)))
+    found[0, PULSES] += ups
+    found[1, PULSES] += ups - np.int64(net)
+    if most > 0:
+        found[0, HEAT] += np.float64(rise)
+        found[0, ON_COLUMNS] += np.float64(on_up)
+    if least < 0:
+        found[1, HEAT] += np.float64(fall)
+        found[1, ON_COLUMNS] += np.float64(on_down)
+    if group >= plan.shape[0]:
+        _enter_turns(found, np.int64(most), -np.int64(least), rows[line])
+        return
+    for start in range(0, plan.shape[0], group):
+        up, down = _ends(plan[start : start + group])
+        _enter_turns(found, up, down, rows[line])
+
+
+@numba.njit(cache=True, error_model="numpy", nogil=True)
+def look_after(out, plan, g, line) -> None:  # noqa: ANN001
+    """Add what a plan finds in the cells of a word line after the write, and renew the line's sum; as `look_before`."""
+    found, rows, _, _ = out
+    rise, fall, total = _look_again(plan, g)
+    found[0, HEAT] += np.float64(rise)
+    found[1, HEAT] += np.float64(fall)
+    rows[line] = np.float64(total)
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True, fastmath={"contract"})
@@ -81,67 +165,57 @@ def squares(total, voltage) -> Any:  # noqa: ANN001
 
     Arguments:
         total: float64 (lines,).
-        voltage: (samples, lines), V.
+        voltage: (samples, lines), V, one after the other in memory.
     """
-    driven, block = 0, np.zeros(voltage.shape[1], voltage.dtype)
-    for b in range(voltage.shape[0]):
-        driven += _add_squares(block, voltage[b])
-        if b % 64 == 63 or b == voltage.shape[0] - 1:  # short sums in the voltages' own precision, long ones in double
-            for i in range(total.shape[0]):
-                total[i] += block[i]
-                block[i] = 0
+    samples, lines = voltage.shape
+    together = min(max(1, _LONG // lines), samples)  # few lines: some samples side by side, for longer loops
+    driven, block = 0, np.zeros(together * lines, voltage.dtype)
+    flat, turns = voltage.reshape(-1), samples // together if together > 0 else 0
+    for b in range(turns):
+        driven += _add_squares(block, flat[b * len(block) : (b + 1) * len(block)])
+        if b % 64 == 63 or b == turns - 1:  # short sums in the voltages' own precision, long ones in double
+            for k in range(together):
+                for i in range(lines):
+                    total[i] += block[k * lines + i]
+            block[:] = 0
+    for b in range(turns * together, samples):
+        for i in range(lines):
+            total[i] += voltage[b, i] * voltage[b, i]
+            driven += voltage[b, i] != 0
     return driven
+
+
+_LONG = 512
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
 def add_fires(fires, words) -> None:  # noqa: ANN001
-    """Add the slots in which lines fire, of their trains (lines,), int64."""
+    """Add the slots in which lines fire, of their trains (lines,), to int32 (lines,)."""
     for k in range(fires.shape[0]):
-        x = words[k] & np.int64(0x7FFFFFFF)
-        if x == 0:
-            continue
-        x = x - ((x >> np.int64(1)) & np.int64(0x55555555))
-        x = (x & np.int64(0x33333333)) + ((x >> np.int64(2)) & np.int64(0x33333333))
-        x = (x + (x >> np.int64(4))) & np.int64(0x0F0F0F0F)
-        fires[k] += ((x * np.int64(0x01010101)) >> np.int64(24)) & np.int64(0x3F)
-
-
-@numba.njit(cache=True, error_model="numpy", nogil=True)
-def look_at_lines(out, plan, g, width, first, last, counts) -> None:  # noqa: ANN001
-    """Add what a plan finds in the cells of word lines first .. last - 1 of a tile.
-
-    Arguments:
-        out: `Survey` of the tile, of which `heat` is added to.
-        plan, g: of the tile, flat.
-        width: cells of a line.
-        first, last: lines.
-        counts: also the rest of the survey; else heat alone.
-    """
-    heat, rows, columns, written = out
-    up, down = np.zeros(width, np.int32), np.zeros(width, np.int32)
-    for line in range(first, last):
-        own = plan[line * width : (line + 1) * width]
-        if counts:
-            most, least = count_line(own, up, down)
-            if most + least == 0:
-                continue
-            rows[0, line] += most
-            rows[1, line] += least
-            written[0] += most > 0
-            written[1] += least > 0
-        elif not pulsed(own):
-            continue
-        rise, fall = heat_of_line(own, g[line * width : (line + 1) * width])
-        heat[0] += rise
-        heat[1] += fall
-    if counts:
-        for j in range(width):
-            columns[0, j] += up[j]
-            columns[1, j] += down[j]
+        x = i32(words[k]) & i32(0x7FFFFFFF)
+        x = i32(x - ((x >> i32(1)) & i32(0x55555555)))
+        x = i32((x & i32(0x33333333)) + ((x >> i32(2)) & i32(0x33333333)))
+        x = i32((x + (x >> i32(4))) & i32(0x0F0F0F0F))
+        x = i32(x + (x >> i32(8)))
+        fires[k] += i32(x + (x >> i32(16))) & i32(0x3F)
 
 
 @Guarded
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def survey(out, plan, g, width, counts) -> None:  # noqa: ANN001
-    """`look_at_lines` of a whole tile, for callers in Python."""
-    look_at_lines(out, plan, g, width, 0, plan.shape[0] // width, counts)
+def survey(out, plan, g, after) -> None:  # noqa: ANN001
+    """`look_before`, or `look_after`, of all lines of a tile with any pulse, for callers in Python.
+
+    Arguments:
+        out: `Survey` of the tile.
+        plan, g: of the tile, flat.
+        after: whether the write has been.
+    """
+    width = out.columns.shape[0]
+    for line in range(out.rows.shape[0]):
+        first, last = line * width, (line + 1) * width
+        if not pulsed(plan[first:last]):
+            continue
+        if after:
+            look_after(out, plan[first:last], g[first:last], line)
+        else:
+            look_before(out, plan[first:last], g[first:last], line)

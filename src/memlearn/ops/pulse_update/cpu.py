@@ -69,7 +69,8 @@ def compile_step(step: Step, *, drawn: bool = False, table: bool = False, uneven
     @tagged(fingerprint)
     def trains(g, parameters, counters, shape, rows, columns, only_up, noise, k0, k1, event, first, last):  # noqa: ANN001, ANN202, PLR0913
         _ = fingerprint  # part of the cache key
-        return trains_body(g, parameters, counters, shape, rows, columns, only_up, noise, k0, k1, event, first, last)
+        cells, none = (g, parameters, counters), np.empty(0)
+        return trains_body(*cells, shape, rows, columns, only_up, noise, k0, k1, event, first, last, (none, none))
 
     def run_counts(g, parameters, counters, plan, noise, key, event, threads=1):  # noqa: ANN001, ANN202
         cells, address = (g, parameters, counters), (u32(key[0]), u32(key[1]), event)

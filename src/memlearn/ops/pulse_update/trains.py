@@ -92,6 +92,27 @@ def fetch_listed(g: Any, parameters: Any, counters: Any, cells: Any, found: Any)
             fetch(counters, cell)
 
 
+@shared
+def add_moves(moves: Any, rows: Any, columns: Any, crosses: Any, width: Any, word_sums: Any, bit_sums: Any) -> None:
+    """Add what cells have moved by to the sums of their lines, of one tile.
+
+    Arguments:
+        moves: of the cells where rows cross columns, S, row by row.
+        rows, columns: entries as of `enter`; `crosses` of the columns count.
+        width: bit lines.
+        word_sums, bit_sums: float64 (lines), S.
+    """
+    k = 0
+    for n in range(rows.shape[0]):
+        total = 0.0
+        for c in range(crosses):
+            move = np.float64(moves[k])
+            bit_sums[columns[c] >> 1] += move
+            total += move
+            k += 1
+        word_sums[(rows[n] >> 1) // width] += total
+
+
 def _row_of(columns: int) -> Callable[..., Any]:
     """row(parameters, cell): the first parameters of a cell, as a tuple, all of them loaded."""
     if columns == 0:
@@ -157,15 +178,17 @@ def compile_visit(law: Law) -> Callable[..., Any]:
 def compile_trains(law: Law) -> Callable[..., Any]:
     """The kernel of trains of a law, as a function that other kernels compile in.
 
-    trains(g, parameters, counters, shape, rows, columns, only_up, noise, k0, k1, event, first, last): (pulses, cells);
-    arguments as in `reference.trains`, the key as two words, on word lines first .. last - 1.
+    trains(g, parameters, counters, shape, rows, columns, only_up, noise, k0, k1, event, first, last, sums):
+    (pulses, cells, and what `reference.trains` adds to `heat`); arguments as in `reference.trains`, the key as two
+    words, on word lines first .. last - 1. `sums` of conductances of word lines and of bit lines, S, float64, are kept
+    up to date, for one tile and pulses of either direction; of no length where nobody has them.
     """
     visit, loud, fingerprint = compile_visit(law), law.loud, law.fingerprint
 
     @register_jitable
     @tagged(fingerprint)
-    def trains(g, parameters, counters, shape, rows, columns, only_up, noise, k0, k1, event, first, last):  # noqa: ANN001, ANN202, PLR0913
-        height, width = shape[2], shape[3]
+    def trains(g, parameters, counters, shape, rows, columns, only_up, noise, k0, k1, event, first, last, sums):  # noqa: ANN001, ANN202, PLR0913
+        height, width, (word_sums, bit_sums) = shape[2], shape[3], sums
         row_tile, column_tile = (height, shape[1] * height * width), (width, height * width)
         noisy = loud(noise)
         lines, parts, words = columns.shape[1], np.zeros((1, 4), np.int64), np.zeros((1, 4), np.uint32)
@@ -174,7 +197,7 @@ def compile_trains(law: Law) -> Callable[..., Any]:
         crossing, crosses = np.empty((SLOTS, lines), np.int64), np.empty(SLOTS, np.int64)
         room = max(_BUFFER, lines)
         cells, rises = np.empty(room + 1, np.uint32), np.empty(room + 1, np.bool_)
-        z = np.zeros(room, np.float32)
+        z, before, keeps = np.zeros(room, np.float32), np.empty(room, g.dtype), word_sums.shape[0] > 0
         pulses, touched, ups, rise, fall = 0, 0, 0, np.int64(0), np.int64(0)
         for sample in range(rows.shape[0]):
             key = subkey(k0, k1, event, u32(sample))
@@ -189,7 +212,7 @@ def compile_trains(law: Law) -> Callable[..., Any]:
                 n = 0
                 while n < fires[slot]:
                     # The crossings of as many firing rows as the buffer holds; no cell comes twice in a slot.
-                    found = 0
+                    found, begin = 0, n
                     while n < fires[slot] and found + crosses[slot] <= room:
                         found = list_crossings(cells, rises, found, firing[slot, n], across, crosses[slot], only_up)
                         n += 1
@@ -198,9 +221,16 @@ def compile_trains(law: Law) -> Callable[..., Any]:
                     if noisy:
                         normals_of_list(z, cells, found, n0, n1)
                     parts[0, 1], parts[0, 2] = found, slot
+                    if keeps:
+                        for k in range(found):
+                            before[k] = g[cells[k]]
                     done = visit(g, parameters, counters, cells, rises, z, parts, words, 1, noise, True)
                     touched, ups, rise, fall = touched + done[0], ups + done[1], rise + done[2], fall + done[3]
                     pulses += found
+                    if keeps:
+                        for k in range(found):
+                            before[k] = g[cells[k]] - before[k]
+                        add_moves(before, firing[slot, begin:n], across, crosses[slot], width, word_sums, bit_sums)
         return pulses, touched, ups, rise, fall
 
     return trains

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import torch
 
-from ...core.component import quantity
+from ...core.component import quantity, setting
 from ...core.types import Counts
 from ...devices import AbstractDevice, Backend, DeviceState
 from ...ops import write_verify
@@ -22,7 +22,8 @@ class WriteVerify(AbstractScheme):
     A cell that is not within the window after `max_pulses` is given up, and reported as failed. With `marked_after`,
     one that has failed so often in a row is marked: it is left where it is from then on, which saves pulses on stuck
     cells. `tolerance_low` widens or narrows the window of targets in the lower half of the range: coarse there and fine
-    above costs little, because low cells carry little current.
+    above costs little, because low cells carry little current. With `erase`, every cell is lowered to the bottom of the
+    range first, by the same reads and pulses, as cells are programmed from scratch.
     """
 
     kind: Literal["write_verify"] = "write_verify"
@@ -40,6 +41,8 @@ class WriteVerify(AbstractScheme):
         0, unit="1", ge=0, le=255, doc="failures in a row after which a cell is not programmed again; 0: never marked"
     )
 
+    erase: bool = setting(False, doc="lower a cell to the bottom of its range before it is raised to its target")
+
     @property
     def patience(self) -> int:
         """As set."""
@@ -47,11 +50,27 @@ class WriteVerify(AbstractScheme):
 
     @property
     def events(self) -> int:
-        """One per pulse, and the last read."""
-        return self.max_pulses + 1
+        """One per pulse, and the last read; twice, if cells are erased."""
+        return self._turns * (1 + self.erase)
 
     def program(self, device: AbstractDevice, state: DeviceState, order: Order, backend: Backend) -> Programmed:
         """Read and pulse until every chosen cell is within its window or given up."""
+        if not self.erase:
+            return self._bring(device, state, order, backend)
+        bottom = order._replace(targets=torch.full_like(order.targets, device.g_min))
+        first = self._bring(device, state, bottom, backend)
+        then = self._bring(device, state, order._replace(event=order.event + self._turns), backend)
+        assert first.dose is not None and then.dose is not None
+        return Programmed(
+            first.pulses + then.pulses, first.reads + then.reads, then.seen, then.failed, first.dose + then.dose
+        )
+
+    @property
+    def _turns(self) -> int:
+        """Most reads of a cell on its way to one target."""
+        return self.max_pulses + 1
+
+    def _bring(self, device: AbstractDevice, state: DeviceState, order: Order, backend: Backend) -> Programmed:
         if backend != "cpu" or not device.plain or state.conductance.device.type != "cpu":
             return self._staged(device, state, order)
         return (self._compiled if order.send is None else self._listed)(device, state, order)
@@ -62,7 +81,7 @@ class WriteVerify(AbstractScheme):
         seen, active = state.conductance.clone(), order.chosen.clone()
         dose = torch.zeros(*active.shape, 2, dtype=torch.float64, device=seen.device)
         pulses, reads = torch.zeros_like(active, dtype=torch.int32), torch.zeros_like(active, dtype=torch.int32)
-        for number in range(self.events):
+        for number in range(self._turns):
             if not bool(active.any()):
                 break
             event = order.event + number
@@ -88,7 +107,7 @@ class WriteVerify(AbstractScheme):
         failed, dose = torch.zeros(len(g), dtype=torch.bool), torch.zeros(len(g), 2, dtype=torch.float64)
         noise, kind = device.read_noise, g.numpy().dtype.type
         keys, spread = write_verify.keys(order.stream, order.event), (kind(noise.relative), kind(noise.absolute**2))
-        for number in range(self.events):
+        for number in range(self._turns):
             value = g[cells]
             if not noise.silent:
                 drawn = write_verify.read_listed(value.numpy(), cells.numpy(), keys, number, spread)
