@@ -51,9 +51,7 @@ class Crossbar(Component):
     wires: AnyWires = setting(IdealWires(), doc="resistance of the lines")
     rows: int = quantity(1024, unit="1", ge=1, doc="most word lines of a tile")
     columns: int = quantity(1024, unit="1", ge=1, doc="most bit lines of a tile")
-    write_sharing: int = quantity(
-        1, unit="1", ge=1, doc="bit lines that take turns at a write driver in plans by cell: more time and line energy"
-    )
+    write_sharing: int = quantity(1, unit="1", ge=1, doc="bit lines that take turns at a driver in writes by counts")
     read_voltage: float = quantity(0.2, unit="V", gt=0, doc="voltage of a fully driven line while reading")
 
     @property
@@ -269,20 +267,17 @@ class Tile(nn.Module):
             plan: `Counts` with the shape of the cells, or `Trains` over their lines.
             slots: the time that it takes.
         """
-        meter, shown = None, None
-        if self.measures and (self.delivery is None or isinstance(plan, Counts)):
-            shown = self.array.device.visible(self.state)
-            meter = PulseMeter(plan, shown, self._sums_of(shown), self.write_group)
+        shown, sharing = self.array.device.visible(self.state), self.array.crossbar.write_sharing
+        seen = self.measures and (self.delivery is None or isinstance(plan, Counts))
+        meter = PulseMeter(plan, shown, self.sums(), sharing) if seen else None
         at = self._address("update", 2)
         if self.delivery is None:
             tally = self._send(plan, at, meter)
         else:
             tally, slots = self._deliver(plan, at, self.delivery.wires.write_order)
         if self.ledger is not None:
-            if meter is not None and shown is not None:
-                # Where nothing lies between cells and reads, what is shown is the cells themselves.
-                after = shown if shown is self.conductance else self.array.device.visible(self.state)
-                self.ledger.enter(self.name, self.writing, meter.amounts(after, tally.pulses, slots))
+            after = self.array.device.visible(self.state)
+            self.ledger.enter(self.name, self.writing, meter.amounts(after, tally.pulses, slots) if meter else {})
             self.ledger.count(self.name, self.writing, Event.PULSE, tally.pulses)
             self.ledger.count(self.name, self.writing, Event.PULSED_CELL, tally.cells)
             self.ledger.count(self.name, self.writing, Event.TRAIN_SLOT, slots)
@@ -454,26 +449,14 @@ class Tile(nn.Module):
         """Whether the heat of reads and pulses is added up."""
         return self.ledger is not None and self.ledger.measures
 
-    @property
-    def write_group(self) -> int:
-        """Bit lines that are written at the same time."""
-        return math.ceil(self.conductance.shape[3] / self.array.crossbar.write_sharing)
-
     def sums(self) -> Sums:
         """Conductances of the lines, as reads see them; kept until pulses or time change the cells."""
-        return self._sums_of(None)
-
-    def _sums_of(self, shown: Tensor | None) -> Sums:
-        """`sums`, where somebody knows already what reads see."""
-        return self._sums.of(
-            self.events[2:].tolist(), lambda: self.array.device.visible(self.state) if shown is None else shown
-        )
+        return self._sums.of(self.events[2:].tolist(), lambda: self.array.device.visible(self.state))
 
     def _measure(self, lines: Tensor, during: Pass, transposed: bool) -> None:
         """Enter what the driven lines of a read find in the cells."""
         if self.measures and self.ledger is not None:
-            ideal = self.array.crossbar.wires.cheap
-            cells = self.conductance if ideal else self.array.device.visible(self.state)  # ideal wires need the sums
+            cells = self.array.device.visible(self.state)
             self.ledger.enter(self.name, during, read_amounts(lines, cells, self.matrices, self.sums(), transposed))
 
     # Set-up and debugging handles; no learning rule touches them.

@@ -14,7 +14,7 @@ from memlearn.devices import VTEAM, AbstractDevice, ConstantStep, DeviceState, L
 from memlearn.devices.effects import CycleToCycle, DeviceToDevice, ReadNoise, StuckCells
 from memlearn.learning import Parts, Rule, siamese
 from memlearn.nn import Conv2d, Linear
-from memlearn.programming import ClosedLoop, Program, Targets, WriteAddress
+from memlearn.programming import ClosedLoop, Levels, Program, Targets, WriteAddress
 from memlearn.programming.schemes import (
     MEMBERS,
     AbstractScheme,
@@ -277,6 +277,17 @@ def test_closed_loop_moves_weights_by_the_change_wanted():
     before = tile.weight()
     tile.program(plan)
     assert torch.allclose(tile.weight() - before, 0.5 * wanted, atol=1.3e-3)
+
+
+def test_a_plain_closed_loop_programs_what_has_not_changed_too():
+    weight, before = torch.full((2, 2), 0.5), torch.tensor([[0.5, 0.5], [0.0, 0.5]])
+    written = []
+    for cells in ("changed", "all"):
+        tile = Tile(2, 2, array=Array(device=ConstantStep(states=200)), stream=Stream.root(1))
+        tile.ledger = Ledger()
+        tile.program(Program(cells=cells).plan(Levels(before, weight, False), address()))
+        written.append(tile.ledger.total(Event.CELL_WRITE))
+    assert written == [2, 8]
 
 
 class TestRisingAmplitude:

@@ -90,6 +90,26 @@ def test_counts_enter_what_their_pulses_find(backend: Any):
     assert amounts[Amount.AROUND_UP] == pytest.approx(around - (beside - 2 * up) - up, rel=1e-5)
 
 
+def test_bit_lines_that_share_a_write_driver_take_turns():
+    entered = []
+    for sharing in (1, 4):
+        made = tile(rows=8, columns=10)
+        array = made.array.replace(crossbar=made.array.crossbar.replace(write_sharing=sharing))
+        made = Tile(7, 5, array=array, stream=Stream.root(3), name="tile")
+        made.ledger = Ledger(measures=True)
+        made.write(Counts(torch.from_numpy(np.random.default_rng(0).integers(-3, 3, (7, 5))).int()))
+        entered.append(found(made.ledger, Pass.UPDATE))
+    plan = np.random.default_rng(0).integers(-3, 3, (7, 5))
+    cells = np.stack([plan, -plan], -1).reshape(7, 10)
+    for amounts, width in zip(entered, (10, 3), strict=True):
+        groups = [np.maximum(cells[:, k : k + width], 0).max(1) for k in range(0, 10, width)]
+        either = [(cells[:, k : k + width] != 0).any(1) for k in range(0, 10, width)]
+        assert amounts[Amount.SLOT_UP] == np.sum(groups) and amounts[Amount.WRITTEN_UP] == (np.array(groups) > 0).sum()
+        assert amounts[Amount.WRITTEN] == np.sum(either)
+    same = {Amount.PULSE_UP, Amount.PULSE_DOWN, Amount.HEAT_UP, Amount.HEAT_DOWN}
+    assert all(entered[0][amount] == entered[1][amount] for amount in same)
+
+
 def test_trains_enter_what_their_pulses_find_and_beside_them():
     drawn = np.random.default_rng(1)
     rows, columns = (torch.from_numpy(drawn.integers(0, 1 << 32, (3, n)) & 0x80000007) for n in (7, 5))

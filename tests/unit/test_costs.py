@@ -107,6 +107,12 @@ PASSIVE, THIRD = Cost(node=45, cell="v_half"), Cost(node=45, cell="v_third")
             energy(PULSES, "lines"),
             4 * (3 * ROW + 4 * COLUMN) + (2 * ROW + 3 * COLUMN) + 3 * GATE * 0.81 + 4 * COLUMN * (16 - 20 / 7),
         ),
+        # both phases in every write: 3 written lines are opened twice, all columns that are not raised held at V
+        (
+            energy({"update": {**PULSES["update"], Amount.WRITTEN: 3}}, "lines", COST.replace(phases="both"))
+            - energy(PULSES, "lines"),
+            (2 * 3 - 3) * GATE * 0.81 + 4.0 * COLUMN * (3 - 2) * 8,
+        ),
         # trains: half the voltage whenever a line fires
         (
             energy({"update": {Amount.FIRED_ROW: 6, Amount.FIRED_COLUMN: 2}}, "lines", array={"writes": "trains"}),

@@ -172,3 +172,14 @@ class TestStart:
 
 def _killed(*_: object) -> None:
     raise RuntimeError("killed")
+
+
+def test_initial_weights_on_steps_and_shifted():
+    network = {"kind": "mlp", "hidden": [6], "initial_weight": 0.5, "initial_levels": 3, "initial_shift": -0.1}
+    table = {"network": network, "crossbar": {"mapping": {"kind": "reference_column", "w_max": 1.0}}}
+    made = begin(Experiment.from_table(table), None).main.model
+    for layer in array_layers(made).values():
+        found = {round(float(w), 4) for w in layer.tile.weight().flatten()}
+        assert found <= {-0.6, -0.1, 0.4} and len(found) > 1
+    with pytest.raises(InputError, match="initial_weight"):
+        Experiment.from_table({"network": {"hidden": [6], "initial_levels": 3}})

@@ -62,14 +62,14 @@ class PulseMeter:
         plan: `Counts` with the shape of the cells, or `Trains` over their lines.
         cells: S, (tile rows, tile columns, rows, columns), before the write.
         sums: of their lines.
-        group: bit lines that are written at the same time; 0: all.
+        sharing: bit lines that take turns at a write driver.
     """
 
-    def __init__(self, plan: Counts | Trains, cells: Tensor, sums: Sums, group: int = 0) -> None:
+    def __init__(self, plan: Counts | Trains, cells: Tensor, sums: Sums, sharing: int = 1) -> None:
         self.plan, self.sums, self.shape = plan, sums, tuple(cells.shape)
         self.found = np.zeros(3, np.int64)
         """What a law's trains add to."""
-        self.surveys = [Survey.empty(*own, group) for own in zip(sums.rows, sums.columns, strict=True)]
+        self.surveys = [Survey.empty(*own, sharing) for own in zip(sums.rows, sums.columns, strict=True)]
         if isinstance(plan, Counts):
             counts = plan.pulses.detach().cpu().to(torch.int32).reshape(len(self.surveys), -1)
             self._counts = counts.contiguous().numpy()

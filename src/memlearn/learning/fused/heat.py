@@ -35,8 +35,8 @@ def surveys(tiles: list[Tile], sums: list[Sums], rows: tuple[np.ndarray, ...]) -
         rows: the sums of word lines that the kernel keeps.
     """
     columns = [own.columns[0] for own in sums] or [np.zeros(tile.conductance.shape[3]) for tile in tiles]
-    groups = [tile.write_group for tile in tiles]
-    empty = (Survey.empty(*own) for own in zip(rows, columns, groups, strict=True))
+    sharing = [tile.array.crossbar.write_sharing for tile in tiles]
+    empty = (Survey.empty(*own) for own in zip(rows, columns, sharing, strict=True))
     return tuple(own._replace(rows=kept) for own, kept in zip(empty, rows, strict=True))
 
 

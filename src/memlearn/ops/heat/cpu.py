@@ -33,9 +33,10 @@ class Survey(NamedTuple):
     """Bit lines that are written at the same time."""
 
     @classmethod
-    def empty(cls, rows: np.ndarray, columns: np.ndarray, group: int = 0) -> Survey:
-        """Nothing yet, of a tile with such sums of conductances, S; `group` 0: all bit lines at the same time."""
-        return cls(np.zeros((2, 7)), rows.astype(np.float64), columns.astype(np.float32), group or len(columns))
+    def empty(cls, rows: np.ndarray, columns: np.ndarray, sharing: int = 1) -> Survey:
+        """Nothing yet, of a tile with such sums of conductances, S, and bit lines that take turns at write drivers."""
+        group = -(-len(columns) // sharing)
+        return cls(np.zeros((2, 7)), rows.astype(np.float64), columns.astype(np.float32), group)
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
