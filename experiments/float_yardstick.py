@@ -113,10 +113,10 @@ def put_back(model: nn.Module, found: list[np.ndarray]) -> None:
         layer.weight.data.copy_(torch.from_numpy(found[2 * number]).T)
 
 
-def fit(session: Session, images: Tensor, labels: Tensor) -> None:
+def fit(session: Session, images: Tensor, labels: Tensor, rate: float = RATE) -> None:
     """One pass of the compiled loop over these images."""
     found = arrays(session.main.model)
-    train(images.flatten(1).numpy(), labels.numpy(), *found, np.float32(RATE))
+    train(images.flatten(1).numpy(), labels.numpy(), *found, np.float32(rate))
     put_back(session.main.model, found)
 
 
@@ -137,6 +137,7 @@ def main() -> None:
     parser.add_argument("--dataset", default="mnist", choices=("mnist", "fashion_mnist"))
     parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--decay", type=float, default=1.0, help="rate after an epoch / before")
     parser.add_argument("--validation", type=int, default=0)
     parser.add_argument("--check", type=int, default=0)
     args = parser.parse_args()
@@ -152,7 +153,7 @@ def main() -> None:
         for epoch in range(args.epochs):
             session.epoch = epoch
             order = session.order()
-            fit(session, session.data.train.inputs[order], session.data.train.labels[order])
+            fit(session, session.data.train.inputs[order], session.data.train.labels[order], RATE * args.decay**epoch)
             split = session.data.validation if args.validation else session.data.test
             found.append(100 * (accuracy(session.main.model, split, 1000) or 0))
         taken = time.process_time() - started

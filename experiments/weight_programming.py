@@ -44,13 +44,13 @@ EXACT = Port(drive=DAC(bits=None, scaling="max"), sense=ADC(bits=None, output_ra
 
 
 def rules(step: float, pulses: float) -> dict[str, AbstractRule]:
-    """By name: a product of 1 asks for `pulses` pulses of the array that it goes to."""
+    """By name: a product of 1 asks for `pulses` pulses of the array that it goes to; a transfer sends one at most."""
     rate = pulses * step
     return {
         "SGD": SGD(learning_rate=rate),
-        "Tiki-Taka v2": TikiTakaV2(learning_rate=rate),
-        "chopped": ChoppedTikiTaka(learning_rate=rate),
-        "AGAD": AGAD(learning_rate=rate),
+        "Tiki-Taka v2": TikiTakaV2(learning_rate=rate, most=1),
+        "chopped": ChoppedTikiTaka(learning_rate=rate, most=1),
+        "AGAD": AGAD(learning_rate=rate, most=1),
     }
 
 

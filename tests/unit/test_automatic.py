@@ -44,7 +44,7 @@ def test_facts_of_a_model_are_those_of_its_widest_layer():
     device = ConstantStep(states=30, read_noise=ReadNoise(absolute=9e-7))
     model = nn.Sequential(Linear(9, 40, array=Array(device=device)), nn.ReLU(), Linear(40, 3, array=Array()))
     facts = Facts.of_model(model, batch=5, slowest=0.5)
-    assert tuple(facts) == pytest.approx((30, 0.0, 0.05, 41, 5, 0.5))
+    assert tuple(facts) == pytest.approx((30, 0.0, 0.05, 41, 5, 0.5, 0.0))
 
 
 def test_the_formulas():
@@ -76,6 +76,7 @@ def test_an_open_gain_falls_with_the_reads_of_a_line_and_scales_with_the_step():
 def test_pulses_of_the_fast_array_grow_with_its_states():
     assert [automatic.slots(Facts(states=n)) for n in (4, 20, 60, 1200)] == [0.5, 0.5, 1.5, 15.0]
     assert automatic.slots(Facts(states=1200), chopped=True) == 30.0
+    assert automatic.slots(Facts(states=20, spread=1.0)) == 1.0  # half of such cells take far more pulses
     device = SoftBounds(states=20)
     model = nn.Sequential(Linear(9, 3, array=Array(device=device, cell=AGAD().cell)))  # type: ignore[arg-type]
     rule = AGAD().attach(model)

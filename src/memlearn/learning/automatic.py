@@ -33,12 +33,16 @@ class Facts(NamedTuple):
     """Samples between two writes."""
     slowest: float = 1.0
     """The lowest rate that a schedule will set."""
+    spread: float = 0.0
+    """Of the cells' steps, relative, where it is log-normal: most cells then have less than the mean step."""
 
     @classmethod
     def of(cls, device: AbstractDevice, *, inputs: int = 784, batch: int = 32, slowest: float = 1.0) -> Self:
         """The numbers of a device."""
         noise = math.sqrt(device.read_noise.relative**2 * device.middle**2 + device.read_noise.absolute**2)
-        return cls(device.range / device.mean_step, nominal.pull(device), noise / device.range, inputs, batch, slowest)
+        states, pull, cells = device.range / device.mean_step, nominal.pull(device), device.device_to_device
+        spread = cells.step if cells.distribution == "log_normal" else 0.0
+        return cls(states, pull, noise / device.range, inputs, batch, slowest, spread)
 
     @classmethod
     def of_model(cls, model: nn.Module, *, batch: int = 32, slowest: float = 1.0) -> Self:
@@ -80,9 +84,12 @@ def relative_threshold(facts: Facts) -> float:
 
 
 def slots(facts: Facts, chopped: bool = False) -> float:
-    """Pulses of the fast array for the largest product of a usual sample: states / 40, within 0.5 .. 15, where signs
-    change 0.5 .. 30: the array must follow them."""
-    return _round(min(30.0 if chopped else 15.0, max(0.5, facts.states / 40)))
+    """Pulses of the fast array for the largest product of a usual sample: (mean range / step of its cells) / 40.
+
+    Within 0.5 .. 15, where signs change 0.5 .. 30: the array must follow them.
+    """
+    states = facts.states * (1 + facts.spread**2)  # what the mean of 1 / step is over that of the mean step, log-normal
+    return _round(min(30.0 if chopped else 15.0, max(0.5, states / 40)))
 
 
 def tolerance(facts: Facts) -> float:
