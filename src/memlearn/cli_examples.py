@@ -39,6 +39,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "bench costs": ("memlearn bench costs", "memlearn bench costs --network mlp --rule sgd --json"),
     "bench pulse-update": ("memlearn bench pulse-update",),
     "bench wires": ("memlearn bench wires",),
+    "bench wires-training": ("memlearn bench wires-training --rule sign_backprop --json",),
     "spice export": ("memlearn spice export --rows 32 --columns 32 --out array.cir",),
     "spice check": ("memlearn spice check --rows 8 --columns 8 --r-source 100",),
 }
