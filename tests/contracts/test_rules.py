@@ -204,7 +204,7 @@ class TestLikeTorch:
         assert tally.pulses == pulses(setup) - passed_on >= tally.cells > 0
         written = sum(int((tile.counters[..., 0] > 0).sum()) for tile in setup.tiles)
         if isinstance(setup.model[0].tile.array.cell, SecondArray):
-            reached = ledger.total(Event.PULSED_CELL, during=Pass.TRANSFER)  # each transfer's own, one cell several times
+            reached = ledger.total(Event.PULSED_CELL, during=Pass.TRANSFER)  # by transfers, one by one
             assert tally.cells >= written - reached and passed_on >= reached > 0  # a write for every sample
         else:
             assert tally.cells == written
