@@ -22,8 +22,8 @@ _FIRST = 0.4
 """The same at first where they do not: the gain falls from there."""
 _SETTLE = 15.0
 """Reads of a line after which such a gain has halved."""
-_STATES = 20
-"""States that a transfer may move a weight by one pulse; more in proportion, so that it may move it as far."""
+_STATES = 100
+"""Up to so many states a transfer may move a weight by one pulse; beyond, by more in proportion, to move it as far."""
 
 
 class SecondArray(AbstractCell):
@@ -84,7 +84,7 @@ class SecondArray(AbstractCell):
         unit="1",
         ge=1,
         le=31,
-        doc="most pulses of a weight at a transfer; none: states / 20 of the slow array, 1 to 31, where reads do not "
+        doc="most pulses of a weight at a transfer; none: states / 100 of the slow array, 1 to 31, where reads do not "
         "see the fast one, else 1",
     )
     forget: float | None = quantity(

@@ -44,7 +44,7 @@ class AbstractTransferRule(AbstractRule):
         None, unit="1", ge=0, doc="reads of a line after which its gain has halved, 0: it stays; none: as the cell says"
     )
     most: int | None = quantity(
-        None, unit="1", ge=1, le=31, doc="most pulses of a weight at a transfer; none: states / 20 of the slow array"
+        None, unit="1", ge=1, le=31, doc="most pulses of a weight at a transfer; none: states / 100 of the slow array"
     )
     read_bits: int | None = quantity(8, unit="bit", ge=2, le=24, doc="of the converters of transfer reads; none: exact")
 
