@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +24,7 @@ from ..learning.loop import train_batch
 from ..nn import tiles
 from .bench_cases import LEARNING_RATE, NETWORKS, RULES, SIDE, Case
 from .bench_stages import Stage, measure_limits, stages_of_kernel, stages_of_rule
+from .threads import one_thread
 
 BATCHES = {"mlp": (1, 8, 64), "cnn": (64,)}
 IMAGES = {"mlp": {1: 600, 8: 3200, 64: 9600}, "cnn": {1: 64, 8: 320, 64: 960}}
@@ -87,14 +88,10 @@ def bench_train(
         InputError: an unknown name, or a batch below 1.
         RedKernel: a fused kernel does not send the pulses that the stages send.
     """
-    for argument, names, known in (("rule", rules, RULES), ("network", (network,), NETWORKS)):
-        for name in names:
-            if name not in known:
-                raise InputError(argument, name, "unknown", nearest(name, known))
+    check_names("rule", rules, RULES)
+    check_names("network", (network,), NETWORKS)
     cases = [Case(rule, network, backward, device) for rule in rules]
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with one_thread():
         inputs, labels = drawn_images(data)
         limits = measure_limits()
         for case in cases:
@@ -103,8 +100,13 @@ def bench_train(
                     raise InputError("batch", batch, "must be at least 1")
                 record = _record(case, batch, inputs, labels, limits)
                 yield {**record, "limits": limits.table()}
-    finally:
-        torch.set_num_threads(threads)
+
+
+def check_names(argument: str, names: Iterable[str], known: Sequence[str]) -> None:
+    """Raise InputError for the first name that is not known."""
+    for name in names:
+        if name not in known:
+            raise InputError(argument, name, "unknown", nearest(name, known))
 
 
 def _record(case: Case, batch: int, inputs: Tensor, labels: Tensor, limits: Any) -> dict[str, Any]:

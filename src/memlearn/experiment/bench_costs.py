@@ -12,16 +12,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor, nn
 
 from ..arrays.wires import IdealWires, ResistiveWires
-from ..core.errors import InputError, nearest
+from ..core.errors import InputError
 from ..core.ledger import Ledger
 from ..learning.fused import fuse
 from ..nn import attach_ledger
-from .bench import Learner, drawn_images
+from .bench import Learner, check_names, drawn_images
 from .bench_cases import RULES, SIDE, SIZES, Case
+from .threads import one_thread
 
 NETWORKS = ("mlp", "cnn", "wires")
 IMAGES = {"mlp": {1: 512, 8: 2048}, "cnn": {}, "wires": {}}
@@ -75,21 +75,15 @@ def bench_costs(
     Raises:
         InputError: an unknown name, or a number below 1.
     """
-    for argument, names, known in (("rule", rules, RULES), ("network", (network or "mlp",), NETWORKS)):
-        for name in names:
-            if name not in known:
-                raise InputError(argument, name, "unknown", nearest(name, known))
+    check_names("rule", rules, RULES)
+    check_names("network", (network or "mlp",), NETWORKS)
     for argument, least in (("batch", min(batches, default=1)), ("turns", turns)):
         if least < 1:
             raise InputError(argument, least, "must be at least 1")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with one_thread():
         inputs, labels = drawn_images(data)
         for case in _chosen(rules, network, batches):
             yield _record(case, inputs, labels, turns)
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _chosen(rules: tuple[str, ...], network: str | None, batches: tuple[int, ...]) -> list[Accounted]:

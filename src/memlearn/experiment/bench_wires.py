@@ -21,6 +21,7 @@ from ..arrays.wires import solve, transfer
 from ..core.errors import InputError, MemlearnError
 from ..ops.lapack import blas_threads
 from ..ops.wires.rooms import shelf
+from .threads import one_thread
 
 SIZES = (64, 128, 256, 512, 1024)
 RECTANGLES = ((128, 64), (100, 300), (37, 201))
@@ -96,13 +97,10 @@ def bench_wires(
     if any(not 0 < r < ENDS for r in resistances) or not 0 < seconds < 3600:
         allowed = f"resistances must lie between 0 and {ENDS:g} ohm, seconds between 0 and 3600"
         raise InputError("resistances, seconds", (resistances, seconds), allowed)
-    before = torch.get_num_threads()
-    try:
+    with one_thread():
         for rows, columns in (*((n, n) for n in sizes), *rectangles):
             for resistance in resistances:
                 yield from _array(_case(rows, columns, resistance), threads, sparse, seconds)
-    finally:
-        torch.set_num_threads(before)
 
 
 def _case(rows: int, columns: int, resistance: float) -> Case:

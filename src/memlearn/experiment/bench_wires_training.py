@@ -17,16 +17,17 @@ import torch
 from torch import Tensor
 
 from ..arrays.wires import ResistiveWires, solve, write_voltages
-from ..core.errors import InputError, nearest
+from ..core.errors import InputError
 from ..core.ledger import Ledger
 from ..datasets import Data, Split
 from ..learning.loop import train_images
 from ..nn import attach_ledger, tiles
 from ..tile import Tile
 from . import network
-from .bench import drawn_images
+from .bench import check_names, drawn_images
 from .bench_wires import WrongCurrents
 from .config import Experiment
+from .threads import one_thread
 from .writes import census_of
 
 PASSES: dict[str, dict[str, Any]] = {
@@ -83,21 +84,15 @@ def bench_wires_training(
         InputError: an unknown name, or a number that is not positive.
         WrongCurrents: a read or a write is not what the network makes of it.
     """
-    for argument, names, known in (("rule", rules, RULES), ("passes", passes, tuple(PASSES))):
-        for name in names:
-            if name not in known:
-                raise InputError(argument, name, "unknown", nearest(name, known))
+    check_names("rule", rules, RULES)
+    check_names("passes", passes, tuple(PASSES))
     if size < 2 or not r_on > 0 or steps < 1:
         raise InputError("size, r_on, steps", (size, r_on, steps), "must be positive, size at least 2")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with one_thread():
         pixels, labels = drawn_images(data)
         for rule in rules:
             for chosen in passes:
                 yield _record(rule, chosen, size, r_on, steps, Split(pixels, labels))
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _record(rule: str, passes: str, size: int, r_on: float, steps: int, split: Split) -> dict[str, Any]:

@@ -11,8 +11,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import torch
-
 from ..chip import ChipError
 from ..chip.connect import known
 from ..core.errors import DataError
@@ -21,6 +19,7 @@ from .chips import Chips, Opener
 from .config import Experiment
 from .costs import bill_of
 from .session import Session, begin
+from .threads import one_thread
 from .versions import changes, versions
 from .watch import Tick, Watcher
 
@@ -70,7 +69,7 @@ def run(
     folder = Path(out)
     storage.check_free(folder, overwrite=overwrite)
     directory = None if data_directory is None else Path(data_directory).expanduser().absolute()
-    with _one_thread():
+    with one_thread():
         session = begin(experiment, directory)
         known(session.main.model, chips or ())
         storage.claim(folder)
@@ -110,7 +109,7 @@ def resume(
     rest = checkpoint.read(folder)
     directory = rest.record["data_directory"]
     storage.clean(folder)
-    with _one_thread():
+    with one_thread():
         session = begin(experiment, None if directory is None else Path(directory))
         with _on_chips(session, chips or {}, folder, watcher):
             session.load(rest, folder)
@@ -211,17 +210,6 @@ def _where(session: Session) -> str:
 def _stop(session: Session, folder: Path, received: list[int]) -> None:
     if received:
         raise Interrupted(folder, _where(session), received[0])
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """One thread for torch, whatever the user has set: sums in another order differ in the last bit."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from ..fused_reads.cpu import Layer, find_errors
 from ..fused_sgd import fire_trains
 from ..fused_sgd import scratch_for as scratch_for_trains
 from ..guard import Guarded, tagged
-from ..heat import add_fires
+from ..heat import add_fires, look_after, look_before
 from ..pulse_update.bands import laid_for, lay_out, lines_together
 from ..pulse_update.cpu import Kernels
 from ..write_noise.cpu import see_since, see_written
@@ -29,7 +29,6 @@ from .lines import (
     convert_line,
     gather,
     last_draw,
-    look_at_line,
     plan_line,
     scale_errors,
     see_line,
@@ -92,8 +91,8 @@ def keep_draws(layer, cells, first) -> None:  # noqa: ANN001
 
 
 # What the inner functions below call must have names that are the same in every process; see `fingerprint.known_as`.
-_HELPERS = change_signs, chop, convert_line, gather, look_at_line, plan_line, see_line, see_since, see_written
-for _helper in (add_fires, *_HELPERS):
+_HELPERS = change_signs, chop, convert_line, gather, plan_line, see_line, see_since, see_written
+for _helper in (add_fires, look_after, look_before, *_HELPERS):
     known_as(digest(_helper), _helper)
 
 
@@ -143,14 +142,14 @@ def compile_transfer(fast: Kernels, slow: Kernels, several: bool) -> Callable[..
         if several:  # a branch that is gone where laws may differ
             noise = layer.noise if part > 1 else noise
         if heats[0]:
-            look_at_line(heats[4][part - 1], plan[first:last], seen[first:last], line, False)
+            look_before(heats[4][part - 1], plan[first:last], seen[first:last], line)
         pulses, touched = counts_body(
             own[0], own[1], own[2], plan, noise, u32(goal.cycle0), u32(goal.cycle1), event, first, last
         )
         if update.written[part - 1].active:
             see_written(seen, own, update.written[part - 1], event, first, last)
         if heats[0]:
-            look_at_line(heats[4][part - 1], plan[first:last], seen[first:last], line, True)
+            look_after(heats[4][part - 1], plan[first:last], seen[first:last], line)
         plan[first:last] = 0
         done[0] += pulses
         done[1] += touched

@@ -13,7 +13,6 @@ import numpy as np
 from numba.extending import register_jitable
 
 from ..fused_reads.cpu import REFERENCE_COLUMN
-from ..heat import EITHER, HEAT, ON_COLUMNS, ON_ROWS, PULSES, SLOTS, WRITTEN
 from ..pulse_trains.cpu import peak
 from ..random.cpu import fill_uniform
 from ..write_noise.cpu import Unsettled, normal_at, visible
@@ -182,32 +181,6 @@ def plan_line(plan, u, layer, held, lot, key, number) -> int:  # noqa: ANN001
             plan[2 * j] = i32(sent)
             plan[2 * j + 1] = -i32(sent)
     return int(longest)
-
-
-@numba.njit(cache=True, error_model="numpy", nogil=True)
-def look_at_line(survey, plan, g, line, after) -> None:  # noqa: ANN001
-    """As `heat.survey`, of one line (width), without sets of options, whose order the disk cache would see."""
-    found, rows, columns, group = survey
-    total = 0.0
-    for k in range(plan.shape[0]):
-        way, n = (0, np.int64(plan[k])) if plan[k] > 0 else (1, -np.int64(plan[k]))
-        found[way, HEAT] += n * np.float64(g[k])
-        total += np.float64(g[k])
-        if not after:
-            found[way, PULSES] += n
-            found[way, ON_COLUMNS] += n * np.float64(columns[k])
-    if after:
-        rows[line] = total
-        return
-    for start in range(0, plan.shape[0], group):
-        most = np.zeros(2, np.int64)
-        for k in range(start, min(start + group, plan.shape[0])):
-            most[0], most[1] = max(most[0], np.int64(plan[k])), max(most[1], -np.int64(plan[k]))
-        found[0, EITHER] += most[0] + most[1] > 0
-        for way in range(2):
-            found[way, WRITTEN] += most[way] > 0
-            found[way, SLOTS] += most[way]
-            found[way, ON_ROWS] += most[way] * rows[line]
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)

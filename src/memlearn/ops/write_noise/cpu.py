@@ -68,16 +68,22 @@ def see_written(out, cells, noise, event, first, last) -> None:  # noqa: ANN001
         out[cell] = visible(noise, parameters[cell], g[cell], memory[cell, 0])
 
 
+@register_jitable
+def _fires(trains: Any, line: Any) -> Any:
+    """Whether a line fires in any of its trains (samples, lines)."""
+    fires = False
+    for b in range(trains.shape[0]):
+        fires |= trains[b, line] & np.int64(0x7FFFFFFF) != 0
+    return fires
+
+
 @numba.njit(cache=True, error_model="numpy", nogil=True)
 def see_fired(out, cells, noise, event, trains) -> None:  # noqa: ANN001
     """The same for the cells of the word lines that fire in trains (samples, lines)."""
-    samples, height = trains.shape
+    height = trains.shape[1]
     width = out.shape[0] // height
     for line in range(height):
-        fires = False
-        for b in range(samples):
-            fires |= trains[b, line] & np.int64(0x7FFFFFFF) != 0
-        if fires:
+        if _fires(trains, line):
             see_written(out, cells, noise, event, line * width, (line + 1) * width)
 
 
@@ -85,13 +91,10 @@ def see_fired(out, cells, noise, event, trains) -> None:  # noqa: ANN001
 def see_since(out, cells, noise, first, trains) -> None:  # noqa: ANN001
     """As `see_fired`, of all writes since event `first`; the number of a cell's last one counts."""
     g, parameters, counters, memory = cells
-    samples, height = trains.shape
+    height = trains.shape[1]
     width = out.shape[0] // height
     for line in range(height):
-        fires = False
-        for b in range(samples):
-            fires |= trains[b, line] & np.int64(0x7FFFFFFF) != 0
-        if not fires:
+        if not _fires(trains, line):
             continue
         for cell in range(line * width, (line + 1) * width):
             event = np.int64(counters[cell, 1]) - 1
