@@ -6,9 +6,9 @@ make numbers of pulses of it (sign, threshold, blind pulses, rounded counts); th
 the same addresses. Sums are taken in another order: a change within rounding of the next pulse may fall to the other
 side.
 
-Speed: the changes of one word line are formed, counted and written before the next line is looked at, some lines at a
-time, so that everything stays in the first cache; a line at rest costs one comparison a sample. Its numbers are looked
-at only where an earlier batch has left enough for another pulse.
+Speed: the changes of one word line are formed and counted before the next line is looked at, so that they stay in the
+first cache; some lines at a time are then written. A line at rest costs one comparison a sample: its numbers are looked
+at only where an earlier batch has left enough for another pulse, its plan is cleared only where it was written.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ u32, f32, i32 = np.uint32, np.float32, np.int32
 SIGN, TRUNCATE, ROUND = 0, 1, 2
 LEAST = float(np.nextafter(f32(0), f32(1)))
 """The smallest number that is not zero: as a threshold, it fires by the sign alone."""
-# Cells that are handed to the pulse kernel at once: what they need stays in the first cache.
-_CELLS = 2048
+# Cells that are handed to the pulse kernel at once: enough to pay for its start, and their plan stays in the second cache.
+_CELLS = 1 << 16
 _MOST = f32(1 << 24)
 
 
@@ -208,15 +208,21 @@ def _onto_cells(layer, plan, i, pulses) -> None:  # noqa: ANN001
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def _unit(layer, registers, wanted, change, lines) -> Any:  # noqa: ANN001
-    """The number that is worth a pulse in this batch."""
+def _unit(layer, registers, wanted, change, lines, peaks) -> Any:  # noqa: ANN001, PLR0913
+    """The number that is worth a pulse in this batch; where it depends on the batch, also each line's largest number."""
     unit = f32(layer.update.unit)
     if not layer.update.relative:
         return unit
     largest = f32(1e-30)
+    # Rounding keeps order: of one sample, the largest product is that of the largest factors, to the bit.
+    top = _largest(wanted[0, : layer.columns]) if registers.shape[0] == 1 else f32(0)
     for i in range(layer.rows):
-        if gradient(change, registers, wanted, i, lines[0], lines[1]):
-            largest = max(largest, _largest(change))
+        if registers.shape[0] == 1:
+            peaks[i] = abs(registers[0, i]) * top
+        else:
+            fresh = gradient(change, registers, wanted, i, lines[0], lines[1])
+            peaks[i] = _largest(change) if fresh else f32(0)
+        largest = max(largest, peaks[i])
     return unit * largest
 
 
@@ -236,36 +242,39 @@ def _count_line(layer, pulses, numbers, unit, i, shifts, lot) -> Any:  # noqa: A
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def _plan_lines(layer, span, signals, memory, due, plan, unit, lines, lot, look):  # noqa: ANN001, ANN202, PLR0913
-    """Accumulate and count some lines of a layer into the plan of their cells; `look` at them, where that is wanted:
-    whether, a `heat.Survey` and the cells.
+def _plan_lines(layer, span, signals, memory, marks, plan, unit, lines, lot, look):  # noqa: ANN001, ANN202, PLR0913
+    """Accumulate and count some lines of a layer into the plan of their cells, whose other lines are zero; `look` at
+    them, where that is wanted: whether, a `heat.Survey` and the cells. `marks`: lines whose numbers are due to be
+    looked at, lines whose plan is not zero.
 
     Returns:
         First and one past the last line with pulses; most pulses of a cell.
     """
-    update, (registers, wanted) = layer.update, signals
-    driven, values, change, shifts, pulses = lines
+    update, (registers, wanted), (due, laid) = layer.update, signals, marks
+    driven, values, change, shifts, pulses, peaks = lines
     change, asked = change[: layer.columns], pulses[: layer.columns]
     first, last, most = span[1], span[0], i32(0)
     for i in range(span[0], span[1]):
-        plan[i * layer.width : (i + 1) * layer.width] = 0
-        fresh = gradient(change, registers, wanted, i, driven, values)
-        if not fresh and not (update.kept and due[i]):
-            continue
-        numbers = change
+        begin, end = i * layer.width, (i + 1) * layer.width
+        fresh, largest, numbers = False, i32(0), change
+        if not update.relative or peaks[i] >= unit:
+            fresh = gradient(change, registers, wanted, i, driven, values)
         if update.kept:
             numbers = memory[i]
             if fresh:
                 _gather(numbers, change, f32(update.gain), f32(update.end))
-        largest = _count_line(layer, asked, numbers, unit, i, shifts, lot)
-        if update.kept:
-            due[i] = largest > 0 and _settle(numbers, asked, f32(update.taken), unit)
+        if fresh or (update.kept and due[i]):
+            largest = _count_line(layer, asked, numbers, unit, i, shifts, lot)
+            if update.kept:
+                due[i] = largest > 0 and _settle(numbers, asked, f32(update.taken), unit)
         if largest > 0:
+            laid[i] = True
             _onto_cells(layer, plan, i, asked)
             if look[0]:
-                begin, end = i * layer.width, (i + 1) * layer.width
                 look_before(look[1], plan[begin:end], look[2][begin:end], i)
             first, last, most = min(first, i), i + 1, max(most, largest)
+        elif laid[i]:
+            laid[i], plan[begin:end] = False, 0
     return first, last, most
 
 
@@ -300,7 +309,7 @@ def compile_counting(kernels: Kernels) -> Callable[..., tuple[float, int]]:
     def train(inputs, labels, batch, layers, switches, keys, loss, margin, step, cells, memory, scratch, tally, meter):  # noqa: ANN001, ANN202, PLR0913
         _ = fingerprint  # part of the cache key
         conductances, parameters, counters, memories, seen = cells
-        signals, work, plans, dues, lines = scratch
+        signals, work, plans, marks, lines = scratch
         found, surveys = meter
         measures = found[0].shape[0] > 0
         total, correct = 0.0, 0
@@ -316,12 +325,12 @@ def compile_counting(kernels: Kernels) -> Callable[..., tuple[float, int]]:
                 event = key.update_event + number
                 own, together = (signals[0][n][:samples], signals[1][n]), max(1, _CELLS // layer.width)
                 lot = subkey(u32(key.rounding0), u32(key.rounding1), step + number, u32(0))
-                unit = _unit(layer, own[0], own[1], lines[2][: layer.columns], lines)
+                unit = _unit(layer, own[0], own[1], lines[2][: layer.columns], lines, lines[5])
                 for top in range(0, layer.rows, together):
                     span = top, min(top + together, layer.rows)
                     look = measures, surveys[n], seen[n]
                     first, last, largest = _plan_lines(
-                        layer, span, own, memory[n], dues[n], plans[n], unit, lines, lot, look
+                        layer, span, own, memory[n], marks[n], plans[n], unit, lines, lot, look
                     )
                     if largest == 0:
                         continue
@@ -351,23 +360,25 @@ def compile_counting(kernels: Kernels) -> Callable[..., tuple[float, int]]:
 
 
 def scratch_for(layers: tuple[Layer, ...], batch: int) -> tuple[Any, ...]:
-    """Working memory of the kernel for one batch; at first, every line is due to be looked at."""
+    """Working memory of the kernel for one batch; at first, every line is due to be looked at, and none is planned."""
     return (
         signals_for(layers, batch),
         work_for(layers, batch),
         tuple(np.zeros(layer.height * layer.width, np.int32) for layer in layers),
-        tuple(np.ones(layer.rows, np.bool_) for layer in layers),
+        tuple((np.ones(layer.rows, np.bool_), np.zeros(layer.rows, np.bool_)) for layer in layers),
         lines_for(layers, batch),
     )
 
 
 def lines_for(layers: tuple[Layer, ...], batch: int) -> tuple[np.ndarray, ...]:
-    """Working memory for one line: driven samples and their values, changes, shifts of rounding, pulses."""
-    widest = max(layer.columns for layer in layers)
+    """Working memory for one line: driven samples and their values, changes, shifts of rounding, pulses; and a number
+    for each line."""
+    widest, most = max(layer.columns for layer in layers), max(layer.rows for layer in layers)
     return (
         np.empty(batch, np.int64),
         np.empty(batch, np.float32),
         np.empty(widest, np.float32),
         np.full(widest + 2, 0.5, np.float32),
         np.empty(widest, np.int32),
+        np.empty(most, np.float32),
     )
