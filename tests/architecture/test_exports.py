@@ -327,7 +327,6 @@ EXPORTS: dict[str, tuple[str, ...]] = {
         "add_fires",
         "look_after",
         "look_before",
-        "pulsed",
         "squares",
         "survey",
     ),

@@ -21,7 +21,7 @@ import numpy as np
 
 from ..fused_reads.cpu import REFERENCE_COLUMN, Layer, find_errors, signals_for, work_for
 from ..guard import Guarded, tagged
-from ..heat import look_after, look_before, pulsed
+from ..heat import look_after, look_before
 from ..pulse_update.cpu import Kernels
 from ..random.cpu import subkey, threefry, uniform
 from ..write_noise.cpu import Unsettled, see_written
@@ -271,7 +271,7 @@ def _plan_lines(layer, span, signals, memory, marks, plan, unit, lines, lot, loo
             laid[i] = True
             _onto_cells(layer, plan, i, asked)
             if look[0]:
-                look_before(look[1], plan[begin:end], look[2][begin:end], i)
+                look_before(look[1], plan, look[2], i)
             first, last, most = min(first, i), i + 1, max(most, largest)
         elif laid[i]:
             laid[i], plan[begin:end] = False, 0
@@ -279,12 +279,11 @@ def _plan_lines(layer, span, signals, memory, marks, plan, unit, lines, lot, loo
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def _look_again(look, plan, width, first, last) -> None:  # noqa: ANN001
+def _look_again(look, plan, laid, first, last) -> None:  # noqa: ANN001
     """At the lines that have been pulsed."""
     for i in range(first, last):
-        begin, end = i * width, (i + 1) * width
-        if pulsed(plan[begin:end]):
-            look_after(look[1], plan[begin:end], look[2][begin:end], i)
+        if laid[i]:
+            look_after(look[1], plan, look[2], i)
 
 
 def compile_counting(kernels: Kernels) -> Callable[..., tuple[float, int]]:
@@ -350,7 +349,7 @@ def compile_counting(kernels: Kernels) -> Callable[..., tuple[float, int]]:
                         state = conductances[n], parameters[n], counters[n], memories[n]
                         see_written(seen[n], state, layer.update.written, event, *cut)
                     if measures:
-                        _look_again(look, plans[n], layer.width, first, last)
+                        _look_again(look, plans[n], marks[n][1], first, last)
                     tally[n, 0] += sent
                     tally[n, 1] += touched
                 tally[n, 2] += most

@@ -142,14 +142,14 @@ def compile_transfer(fast: Kernels, slow: Kernels, several: bool) -> Callable[..
         if several:  # a branch that is gone where laws may differ
             noise = layer.noise if part > 1 else noise
         if heats[0]:
-            look_before(heats[4][part - 1], plan[first:last], seen[first:last], line)
+            look_before(heats[4][part - 1], plan, seen, line)
         pulses, touched = counts_body(
             own[0], own[1], own[2], plan, noise, u32(goal.cycle0), u32(goal.cycle1), event, first, last
         )
         if update.written[part - 1].active:
             see_written(seen, own, update.written[part - 1], event, first, last)
         if heats[0]:
-            look_after(heats[4][part - 1], plan[first:last], seen[first:last], line)
+            look_after(heats[4][part - 1], plan, seen, line)
         plan[first:last] = 0
         done[0] += pulses
         done[1] += touched

@@ -11,6 +11,5 @@ from .cpu import Survey as Survey
 from .cpu import add_fires as add_fires
 from .cpu import look_after as look_after
 from .cpu import look_before as look_before
-from .cpu import pulsed as pulsed
 from .cpu import squares as squares
 from .cpu import survey as survey

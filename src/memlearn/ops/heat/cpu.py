@@ -9,7 +9,7 @@ import numpy as np
 
 from ..guard import Guarded
 
-f32, i32 = np.float32, np.int32
+f32, f64, i32, u64 = np.float32, np.float64, np.int32, np.uint64
 # In an order: sets of names have another in every process, and the disk cache of what compiles a function in sees it.
 _ORDERLESS: Any = {"contract": True, "reassoc": True, "nsz": True}
 
@@ -40,7 +40,7 @@ class Survey(NamedTuple):
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def pulsed(plan) -> Any:  # noqa: ANN001
+def _pulsed(plan) -> Any:  # noqa: ANN001
     """Whether a line has any pulse."""
     seen = i32(0)
     for j in range(plan.shape[0]):
@@ -49,44 +49,37 @@ def pulsed(plan) -> Any:  # noqa: ANN001
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True, fastmath=_ORDERLESS)
-def _look(plan, g, columns) -> tuple[Any, ...]:  # noqa: ANN001
-    """sums of pulses x conductance of the cells, and of their bit lines, up and down, S; pulses up less those down;
-    most of a cell up, and down with a sign."""
-    rise, fall, on_up, on_down = f32(0), f32(0), f32(0), f32(0)
-    net, most, least = i32(0), i32(0), i32(0)
-    for j in range(plan.shape[0]):
-        p = plan[j]
-        n = f32(p)
-        u = max(n, f32(0))
-        d = u - n
-        rise += u * g[j]
-        fall += d * g[j]
-        on_up += u * columns[j]
-        on_down += d * columns[j]
+def _look(plan, first, g, columns) -> tuple[Any, ...]:  # noqa: ANN001
+    """sums of pulses x conductance of the cells, and of their bit lines, up and down, S; pulses up, and up less down;
+    most of a cell up, and down with a sign; of the line whose first cell is `first`."""
+    rise, both, on_up, on_both = f32(0), f32(0), f32(0), f32(0)
+    ups, net, most, least = i32(0), i32(0), i32(0), i32(0)
+    for j in range(columns.shape[0]):
+        k = u64(first) + u64(j)
+        p, x, y = plan[k], g[k], columns[j]
+        up = max(p, i32(0))
+        n, u = f32(p), f32(up)
+        rise += u * x
+        both += n * x
+        on_up += u * y
+        on_both += n * y
+        ups = i32(ups + up)
         net = i32(net + p)
         most, least = max(most, p), min(least, p)
-    return rise, fall, on_up, on_down, net, most, least
+    return rise, rise - both, on_up, on_up - on_both, ups, net, most, least
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True, fastmath=_ORDERLESS)
-def _look_again(plan, g) -> tuple[Any, Any, Any]:  # noqa: ANN001
-    """sums of pulses x conductance up and down, and of conductance, S."""
-    rise, fall, total = f32(0), f32(0), f32(0)
-    for j in range(plan.shape[0]):
-        n, x = f32(plan[j]), g[j]
-        u = max(n, f32(0))
-        rise += u * x
-        fall += (u - n) * x
+def _look_again(plan, first, g, width) -> tuple[Any, Any, Any]:  # noqa: ANN001
+    """sums of pulses x conductance up and down, and of conductance, S, of the line whose first cell is `first`."""
+    rise, both, total = f32(0), f32(0), f32(0)
+    for j in range(width):
+        k = u64(first) + u64(j)
+        n, x = f32(plan[k]), g[k]
+        rise += max(n, f32(0)) * x
+        both += n * x
         total += x
-    return rise, fall, total
-
-
-@numba.njit(cache=True, error_model="numpy", nogil=True)
-def _ups(plan) -> Any:  # noqa: ANN001
-    found = i32(0)
-    for j in range(plan.shape[0]):
-        found += max(plan[j], i32(0))
-    return np.int64(found)
+    return rise, rise - both, total
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
@@ -116,38 +109,39 @@ def look_before(out, plan, g, line) -> None:  # noqa: ANN001
 
     Arguments:
         out: `Survey` of the tile.
-        plan, g: of the line, (width,).
+        plan, g: of the tile, flat; places in them, and not slices, which Numba would count as references.
         line: which.
     """
     found, rows, columns, group = out
-    rise, fall, on_up, on_down, net, most, least = _look(plan, g, columns)
+    width = columns.shape[0]
+    rise, fall, on_up, on_down, ups, net, most, least = _look(plan, line * width, g, columns)
     if most == 0 and least == 0:
         return
-    ups = _ups(plan) if most > 0 and least < 0 else np.int64(max(net, i32(0)))
-    found[0, PULSES] += ups
-    found[1, PULSES] += ups - np.int64(net)
+    found[0, PULSES] += np.int64(ups)
+    found[1, PULSES] += np.int64(ups) - np.int64(net)
     if most > 0:
-        found[0, HEAT] += np.float64(rise)
-        found[0, ON_COLUMNS] += np.float64(on_up)
+        found[0, HEAT] += f64(rise)
+        found[0, ON_COLUMNS] += f64(on_up)
     if least < 0:
-        found[1, HEAT] += np.float64(fall)
-        found[1, ON_COLUMNS] += np.float64(on_down)
-    if group >= plan.shape[0]:
+        found[1, HEAT] += f64(fall)
+        found[1, ON_COLUMNS] += f64(on_down)
+    if group >= width:
         _enter_turns(found, np.int64(most), -np.int64(least), rows[line])
         return
-    for start in range(0, plan.shape[0], group):
-        up, down = _ends(plan[start : start + group])
-        _enter_turns(found, up, down, rows[line])
+    for start in range(line * width, (line + 1) * width, group):
+        rises, falls = _ends(plan[start : min(start + group, (line + 1) * width)])
+        _enter_turns(found, rises, falls, rows[line])
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
 def look_after(out, plan, g, line) -> None:  # noqa: ANN001
     """Add what a plan finds in the cells of a word line after the write, and renew the line's sum; as `look_before`."""
-    found, rows, _, _ = out
-    rise, fall, total = _look_again(plan, g)
-    found[0, HEAT] += np.float64(rise)
-    found[1, HEAT] += np.float64(fall)
-    rows[line] = np.float64(total)
+    found, rows, columns, _ = out
+    width = columns.shape[0]
+    rise, fall, total = _look_again(plan, line * width, g, width)
+    found[0, HEAT] += f64(rise)
+    found[1, HEAT] += f64(fall)
+    rows[line] = f64(total)
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True, fastmath={"contract"})
@@ -213,10 +207,9 @@ def survey(out, plan, g, after) -> None:  # noqa: ANN001
     """
     width = out.columns.shape[0]
     for line in range(out.rows.shape[0]):
-        first, last = line * width, (line + 1) * width
-        if not pulsed(plan[first:last]):
+        if not _pulsed(plan[line * width : (line + 1) * width]):
             continue
         if after:
-            look_after(out, plan[first:last], g[first:last], line)
+            look_after(out, plan, g, line)
         else:
-            look_before(out, plan[first:last], g[first:last], line)
+            look_before(out, plan, g, line)
