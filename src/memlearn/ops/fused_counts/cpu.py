@@ -30,7 +30,7 @@ u32, f32, i32 = np.uint32, np.float32, np.int32
 SIGN, TRUNCATE, ROUND = 0, 1, 2
 LEAST = float(np.nextafter(f32(0), f32(1)))
 """The smallest number that is not zero: as a threshold, it fires by the sign alone."""
-# Cells that are handed to the pulse kernel at once: enough to pay for its start, and their plan stays in the second cache.
+# Cells that are handed to the pulse kernel at once: enough to pay for its start; their plan stays in the second cache.
 _CELLS = 1 << 16
 _MOST = f32(1 << 24)
 
@@ -208,8 +208,8 @@ def _onto_cells(layer, plan, i, pulses) -> None:  # noqa: ANN001
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def _unit(layer, registers, wanted, change, lines, peaks) -> Any:  # noqa: ANN001, PLR0913
-    """The number that is worth a pulse in this batch; where it depends on the batch, also each line's largest number."""
+def _unit(layer, registers, wanted, change, lines, peaks) -> Any:  # noqa: ANN001
+    """The number that is worth a pulse in this batch; where that depends on the batch, also each line's largest one."""
     unit = f32(layer.update.unit)
     if not layer.update.relative:
         return unit
