@@ -1,8 +1,8 @@
 """The table of docs/results.md from a finished sweep: python experiments/schemes_table.py RUNS
 
-Accuracies are means over the seeds (worst to best), all else means. Times are in slots, each as long as one pulse or one
-read: all cells at once (open loop), one row after another (closed loop, both as the scheme does it), and one cell after
-another for either. Reads are those of single cells for an update.
+Accuracies are means over the seeds (worst to best), all else means. Times are in slots, each as long as one pulse or
+one read: all cells at once (open loop), one row after another (closed loop, both as the scheme does it), and one cell
+after another for either. Reads are those of single cells for an update.
 """
 
 from __future__ import annotations
