@@ -208,12 +208,12 @@ def _onto_cells(layer, plan, i, pulses) -> None:  # noqa: ANN001
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def _unit(layer, registers, wanted, change, lines, peaks) -> Any:  # noqa: ANN001
+def _unit(layer, registers, wanted, lines) -> Any:  # noqa: ANN001
     """The number that is worth a pulse in this batch; where that depends on the batch, also each line's largest one."""
     unit = f32(layer.update.unit)
     if not layer.update.relative:
         return unit
-    largest = f32(1e-30)
+    change, peaks, largest = lines[2][: layer.columns], lines[5], f32(1e-30)
     # Rounding keeps order: of one sample, the largest product is that of the largest factors, to the bit.
     top = _largest(wanted[0, : layer.columns]) if registers.shape[0] == 1 else f32(0)
     for i in range(layer.rows):
@@ -255,7 +255,6 @@ def _plan_lines(layer, span, signals, memory, marks, plan, unit, lines, lot, loo
     change, asked = change[: layer.columns], pulses[: layer.columns]
     first, last, most = span[1], span[0], i32(0)
     for i in range(span[0], span[1]):
-        begin, end = i * layer.width, (i + 1) * layer.width
         fresh, largest, numbers = False, i32(0), change
         if not update.relative or peaks[i] >= unit:
             fresh = gradient(change, registers, wanted, i, driven, values)
@@ -274,7 +273,7 @@ def _plan_lines(layer, span, signals, memory, marks, plan, unit, lines, lot, loo
                 look_before(look[1], plan, look[2], i)
             first, last, most = min(first, i), i + 1, max(most, largest)
         elif laid[i]:
-            laid[i], plan[begin:end] = False, 0
+            laid[i], plan[i * layer.width : (i + 1) * layer.width] = False, 0
     return first, last, most
 
 
@@ -324,7 +323,7 @@ def compile_counting(kernels: Kernels) -> Callable[..., tuple[float, int]]:
                 event = key.update_event + number
                 own, together = (signals[0][n][:samples], signals[1][n]), max(1, _CELLS // layer.width)
                 lot = subkey(u32(key.rounding0), u32(key.rounding1), step + number, u32(0))
-                unit = _unit(layer, own[0], own[1], lines[2][: layer.columns], lines, lines[5])
+                unit = _unit(layer, own[0], own[1], lines)
                 for top in range(0, layer.rows, together):
                     span = top, min(top + together, layer.rows)
                     look = measures, surveys[n], seen[n]
